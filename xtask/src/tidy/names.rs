@@ -19,9 +19,7 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
                 "no mod.rs: name the file after its folder and put it beside it",
             ));
         }
-        if let Some(word) =
-            EMPTY_WORDS.iter().find(|word| stem.starts_with(**word) || stem.ends_with(&format!("_{word}")))
-        {
+        if let Some(word) = drawer(stem) {
             findings
                 .push(Finding::refuse(path, format!("'{word}' is a drawer, not a noun: say what is in it")));
         }
@@ -33,6 +31,12 @@ pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The empty word that a stem begins or ends with.
+fn drawer(stem: &str) -> Option<&'static str> {
+    let mut ends = [stem.split('_').next(), stem.rsplit('_').next()].into_iter().flatten();
+    ends.find_map(|part| EMPTY_WORDS.into_iter().find(|word| part.starts_with(word)))
 }
 
 /// How deep a module lies under its `src`; tests beside a module are as deep as the module.
