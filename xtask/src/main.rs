@@ -6,21 +6,37 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
+mod pages;
+mod program;
+mod test;
 mod tidy;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask <command>
 
-  tidy              floors, owners, lengths, names and documents
-";
+  verify            reads only: format, tidy, licences and bans, clippy, docs, generated pages, tests
+  verify --quick    the same without the tests
+  fix               writes: clippy's fixes, format, generated pages
+  tidy              floors, owners, lengths, names and documents, in a second
+  test              every test that needs no root, the real binary's included
+  test --clients    these, then the real clients; needs root, installs Debian packages and builds Go tools by name
+  test --clients=all  helm, cosign and notation too; they take minutes to build";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let root = root();
     let outcome = match words.as_slice() {
-        ["tidy"] => tidy::run(&root()),
+        ["verify"] => verify::run(&root, false),
+        ["verify", "--quick"] => verify::run(&root, true),
+        ["fix"] => verify::fix(&root),
+        ["tidy"] => tidy::run(&root),
+        ["test"] => test::run(&root, test::Clients::None),
+        ["test", "--clients"] => test::run(&root, test::Clients::Usual),
+        ["test", "--clients=all"] => test::run(&root, test::Clients::All),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
@@ -30,7 +46,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // A summary has said it already, as its last line.
+            if !error.is_empty() {
+                eprintln!("{error}");
+            }
             ExitCode::FAILURE
         }
     }

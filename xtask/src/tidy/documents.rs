@@ -5,7 +5,7 @@ use super::{Finding, Tree};
 
 const MAP: &str = "ARCHITECTURE.md";
 
-/// Each crate is headed exactly once (its folder in backquotes at the start of a line), and no paragraph speaks of a
+/// Each crate is headed exactly once (its folder in bold at the start of a line), and no paragraph speaks of a
 /// crate that is not there.
 pub(crate) fn check(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {
     let Some(text) = tree.text(MAP) else {
@@ -18,27 +18,22 @@ pub(crate) fn check(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {
         let times = headed.iter().filter(|name| **name == folder).count();
         if times != 1 {
             let rule = format!(
-                "`{folder}` heads {times} paragraphs (a line that starts with its folder in backquotes), not one"
+                "`{folder}` heads {times} paragraphs (a line that starts with its folder in bold), not one"
             );
             findings.push(Finding::refuse(MAP, rule));
         }
     }
     for name in headed {
-        if name != "src" && name.contains('/') && !crates.iter().any(|one| one.folder == name) {
+        if name != "src" && !crates.iter().any(|one| one.folder == name) {
             findings.push(Finding::refuse(MAP, format!("`{name}` is no crate of this workspace")));
         }
     }
     findings
 }
 
-/// The folder that a line introduces: "**`base/oci`** ...", "### `base/oci`", "- `base/oci`: ...".
+/// The folder that a line introduces in bold: `**base/oci** holds ..`.
 fn heading(line: &str) -> Option<&str> {
-    let rest = line.trim_start_matches(['#', '-', '*', ' ']);
-    let (name, _) = rest.strip_prefix('`')?.split_once('`')?;
-    let name = name.trim_end_matches('/');
-    let known = ["src", "testkit", "tests", "xtask"].contains(&name)
-        || ["base/", "core/", "peers/", "serve/"]
-            .iter()
-            .any(|floor| name.starts_with(floor) && name.matches('/').count() == 1);
+    let (name, _) = line.strip_prefix("**")?.split_once("**")?;
+    let known = ["src", "testkit", "tests", "xtask"].contains(&name) || name.contains('/');
     known.then_some(name)
 }

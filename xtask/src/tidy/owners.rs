@@ -8,7 +8,8 @@ use super::source::{Source, words};
 /// foreign crates.
 const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["redb"], &["core/meta"]),
-    (&["axum", "rcgen", "x509-parser"], &["serve/api"]),
+    (&["axum", "rcgen"], &["serve/api"]),
+    (&["x509-parser"], &["serve/api", ""]),
     (
         &["hyper", "hyper-util", "rustls", "tokio-rustls"],
         &["serve/api", "", "testkit", "testkit/load", "tests"],

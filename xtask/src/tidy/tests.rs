@@ -2,7 +2,7 @@
 
 use super::{Finding, Tree, check};
 
-const MAP: &str = "# Map\n\n### `base/oci`\n### `base/runtime`\n### `core/meta`\n### `core/registry`\n### `serve/api`\n### `src`\n";
+const MAP: &str = "# Map\n\n**base/oci** is\n**base/runtime** is\n**core/meta** is\n**core/registry** is\n**serve/api** is\n**src** is\n";
 
 fn manifest(package: &str, dependencies: &[&str]) -> String {
     let lines: Vec<String> = dependencies.iter().map(|name| format!("{name} = \"1\"\n")).collect();
@@ -84,7 +84,7 @@ fn arrows_up_and_sideways_are_refused() {
 
 #[test]
 fn core_siblings_do_not_know_each_other() {
-    let map = format!("{MAP}### `core/store`\n");
+    let map = format!("{MAP}**core/store** is\n");
     let files = [
         ("ARCHITECTURE.md", map.as_str()),
         ("core/store/Cargo.toml", &manifest("dockless-store", &["dockless-meta"])),
@@ -95,7 +95,7 @@ fn core_siblings_do_not_know_each_other() {
 
 #[test]
 fn serve_and_peers_never_meet() {
-    let map = format!("{MAP}### `peers/swarm`\n");
+    let map = format!("{MAP}**peers/swarm** is\n");
     let swarm = |uses: &str| {
         let changed = [
             ("ARCHITECTURE.md", map.clone()),
@@ -282,7 +282,7 @@ fn forgotten_files_are_found() {
     refused(&[("core/meta/src/tag/tests.rs", "//! L.\n")], "core/meta/src/tag/tests.rs", "mod line");
     assert_eq!(with(&[("core/meta/tests/found.rs", "//! Cargo finds it.\n")]), []);
     let stated = "[package]\nname = \"dockless-tests\"\n[[test]]\nname = \"it\"\npath = \"main.rs\"\n";
-    let map = format!("{MAP}### `tests`\n");
+    let map = format!("{MAP}**tests** is\n");
     let tests = |main: &str| {
         with(&[
             ("ARCHITECTURE.md", &map),
@@ -297,11 +297,11 @@ fn forgotten_files_are_found() {
 
 #[test]
 fn the_map_names_each_crate_once() {
-    let without = MAP.replace("### `core/meta`\n", "");
+    let without = MAP.replace("**core/meta** is\n", "");
     refused(&[("ARCHITECTURE.md", &without)], "ARCHITECTURE.md", "`core/meta` heads 0");
-    let twice = format!("{MAP}- `core/meta`: again\n");
+    let twice = format!("{MAP}**core/meta** again\n");
     refused(&[("ARCHITECTURE.md", &twice)], "ARCHITECTURE.md", "`core/meta` heads 2");
-    let ghost = format!("{MAP}**`core/ghost`**: not there\n");
+    let ghost = format!("{MAP}**core/ghost** is not there\n");
     refused(&[("ARCHITECTURE.md", &ghost)], "ARCHITECTURE.md", "`core/ghost` is no crate");
     let findings = check(&Tree::planted(&[("Cargo.toml", "[workspace]\n")]));
     assert!(findings.len() == 1 && findings[0].rule.contains("missing"), "{findings:#?}");
