@@ -9,6 +9,7 @@
 //! or no longer does) is durable after [`Disk::sync_dir`] of the directory that holds it; a rename between two
 //! directories needs both, and until then either half may be lost alone. A rename inside one directory is atomic.
 
+mod counted;
 mod durable;
 mod exact;
 mod real;
@@ -19,6 +20,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use counted::CountedDisk;
 pub use durable::{create_dir_durable, read_file, remove_durable, rename_durable, write_file_durable};
 pub use exact::{read_exact_at, write_all_at};
 pub use real::{RealDisk, restrict_to_owner};
