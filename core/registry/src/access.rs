@@ -1,0 +1,356 @@
+//! Who may do what: passwords, tokens, and rules over repositories.
+
+mod caller;
+mod htpasswd;
+mod key;
+mod login;
+mod passwords;
+mod pattern;
+mod policy;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dockless_runtime::entropy::hex_id;
+use dockless_runtime::metric::{Counter, Family};
+use dockless_runtime::{MetricRegistry, Runtime};
+
+pub use caller::Caller;
+pub use htpasswd::{Htpasswd, HtpasswdError};
+pub use key::{KeyError, open_or_create_key};
+pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};
+pub use policy::{ANONYMOUS, AUTHENTICATED, Action, Policy, PolicyError, RULES_MAX, Rule};
+pub use scope::{Actions, Resource, SCOPES_MAX, Scope, ScopeError};
+pub use token::{KEY_BYTES, TOKEN_BYTES_MAX};
+
+use caller::TokenGrant;
+use login::Logins;
+use passwords::Passwords;
+use scope::ScopeClaim;
+use token::{Claims, Purpose, Signer};
+
+/// Tokens issued more than this far in the future are refused: the clock was set back meanwhile, and they would
+/// live longer than meant.
+const CLOCK_STEP_MAX: Duration = Duration::from_secs(60);
+
+/// What is settable about access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The name of this service in challenges and tokens.
+    pub service: String,
+    /// How long a token is good. Rights are looked up at each request all the same, so this bounds only how long a
+    /// stolen token is of use, and how often clients ask again.
+    pub token_lifetime: Duration,
+    /// How long a refresh token (what `docker login` keeps) is good; it ends earlier when the password changes.
+    pub refresh_lifetime: Duration,
+    /// For how long a password that was right is not compared anew.
+    pub login_remembered: Duration,
+    /// How many passwords are compared at once; each keeps one core busy.
+    pub logins_at_once: usize,
+    /// How often, at most, the password file is looked at for a change.
+    pub password_file_checked: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            service: "dockless".to_owned(),
+            token_lifetime: Duration::from_secs(15 * 60),
+            refresh_lifetime: Duration::from_secs(90 * 24 * 3600),
+            login_remembered: Duration::from_secs(5 * 60),
+            logins_at_once: 4,
+            password_file_checked: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a request shows of its sender.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// A user name and a password (RFC 7617).
+    Basic {
+        /// Who.
+        user: String,
+        /// The secret.
+        password: String,
+    },
+    /// A token of [`Access::issue`] (RFC 6750).
+    Bearer(String),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => formatter.write_str("None"),
+            Self::Basic { user, .. } => {
+                formatter.debug_struct("Basic").field("user", user).finish_non_exhaustive()
+            }
+            Self::Bearer(_) => formatter.write_str("Bearer(..)"),
+        }
+    }
+}
+
+/// Why credentials were not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Unknown user, wrong password, or not a token of this node: answered 401.
+    #[error("the user name, password or token is not right")]
+    Invalid,
+    /// A token of this node whose time is over: answered 401 with `error="invalid_token"`.
+    #[error("the token has expired: ask for a new one")]
+    Expired,
+    /// More logins at once than are compared: answered 429 with `Retry-After`.
+    #[error("too many logins at once: try again in a moment")]
+    TooMany,
+}
+
+/// Why a node cannot start with this access control.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be read.
+    #[error("the password file {path} cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the disk says.
+        reason: String,
+    },
+    /// The file has a line that cannot be used.
+    #[error("{path}: {cause}")]
+    Htpasswd {
+        /// The file.
+        path: PathBuf,
+        /// The line and the reason.
+        cause: HtpasswdError,
+    },
+    /// The rules make no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+}
+
+/// A token as it is handed out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IssuedToken {
+    /// To be shown as `Authorization: Bearer`.
+    pub token: String,
+    /// Seconds from now.
+    pub expires_in: u64,
+    /// Milliseconds since 1970.
+    pub issued_at_ms: u64,
+    /// What it grants of what was asked for; scopes without any allowed action are left out.
+    pub scopes: Vec<Scope>,
+}
+
+/// The scopes asked for do not fit into one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scopes asked for do not fit into one token of {TOKEN_BYTES_MAX} bytes: ask for fewer at once")]
+pub struct ScopesTooLong;
+
+/// Access control of one node.
+pub struct Access {
+    settings: Settings,
+    guard: Option<Guard>,
+}
+
+/// What there is to guard with; absent on a node that is open to everyone.
+struct Guard {
+    runtime: Runtime,
+    policy: Arc<Policy>,
+    passwords: Arc<Passwords>,
+    logins: Logins,
+    signer: Signer,
+    counted: Family<[(&'static str, &'static str); 1], Counter>,
+}
+
+impl Access {
+    /// Everybody may do everything; credentials are not looked at.
+    pub fn anonymous() -> Self {
+        Self { settings: Settings::default(), guard: None }
+    }
+
+    /// Users of a password file under `rules`; without any rule every user may do everything and nobody else
+    /// anything. `key` signs the tokens ([`open_or_create_key`]). Blocks; meant for the start of a node.
+    pub fn from_htpasswd(
+        runtime: Runtime,
+        path: PathBuf,
+        rules: Vec<Rule>,
+        key: [u8; KEY_BYTES],
+        settings: Settings,
+    ) -> Result<Self, OpenError> {
+        let policy = if rules.is_empty() { Policy::authenticated() } else { Policy::new(rules)? };
+        let passwords = Passwords::open(runtime.clone(), path, settings.password_file_checked)?;
+        let guard = Guard {
+            policy: Arc::new(policy),
+            passwords: Arc::new(passwords),
+            logins: Logins::new(runtime.clone(), &settings),
+            signer: Signer::new(&key),
+            counted: Family::default(),
+            runtime,
+        };
+        Ok(Self { settings, guard: Some(guard) })
+    }
+
+    /// Adds the counter of logins to `metrics`.
+    pub fn register(&self, metrics: &MetricRegistry) {
+        if let Some(guard) = &self.guard {
+            metrics.register("logins", "Passwords shown, by what came of it", guard.counted.clone());
+        }
+    }
+
+    /// Whether there is anything to log in to; if not, no request is ever challenged.
+    pub fn required(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// The name of this service in challenges and tokens.
+    pub fn service(&self) -> &str {
+        &self.settings.service
+    }
+
+    /// Something the operator should mend, in words: a changed password file that cannot be used.
+    pub fn problem(&self) -> Option<String> {
+        self.guard.as_ref().and_then(|guard| guard.passwords.problem()).map(|problem| problem.to_string())
+    }
+
+    /// Finds out who sends a request. Without credentials that is the anonymous caller, who may be allowed
+    /// something; wrong credentials are refused even where none are needed.
+    pub async fn authenticate(&self, credentials: Credentials) -> Result<Caller, Refusal> {
+        let caller = self.authenticate_upload(credentials).await?;
+        if caller.is_expired() { Err(Refusal::Expired) } else { Ok(caller) }
+    }
+
+    /// As [`Access::authenticate`] for requests to an upload that has begun: a genuine token that expired is
+    /// accepted, and gives a caller who [may only go on](Caller::may_continue) with what it began in time.
+    pub async fn authenticate_upload(&self, credentials: Credentials) -> Result<Caller, Refusal> {
+        let Some(guard) = &self.guard else { return Ok(Caller::anonymous()) };
+        match credentials {
+            Credentials::None => Ok(Caller::new(None, guard.policy.clone())),
+            Credentials::Basic { user, password } => guard.login(&user, &password).await,
+            Credentials::Bearer(token) => {
+                let claims = guard.claims(&token, &self.settings.service, Purpose::Access)?;
+                guard.token_caller(claims).await
+            }
+        }
+    }
+
+    /// Finds out whom a refresh token was made for. It ends with its time, with the user, and with the password.
+    pub async fn redeem(&self, refresh_token: &str) -> Result<Caller, Refusal> {
+        let Some(guard) = &self.guard else { return Ok(Caller::anonymous()) };
+        let claims = guard.claims(refresh_token, &self.settings.service, Purpose::Refresh)?;
+        let user = claims.sub.as_deref().ok_or(Refusal::Invalid)?;
+        let file = guard.passwords.current().await;
+        let hash = file.hash(user).ok_or(Refusal::Invalid)?;
+        if claims.password.as_deref() != Some(&guard.signer.fingerprint(hash.as_bytes())) {
+            return Err(Refusal::Invalid);
+        }
+        if claims.exp <= guard.now_s() {
+            return Err(Refusal::Expired);
+        }
+        Ok(Caller::new(Some(user.into()), guard.policy.clone()))
+    }
+
+    /// A token for `caller` that grants what is allowed of `scopes`; it may grant nothing, which is what a client
+    /// gets that only logs in.
+    pub fn issue(&self, caller: &Caller, scopes: &[Scope]) -> Result<IssuedToken, ScopesTooLong> {
+        let expires_in = self.settings.token_lifetime.as_secs();
+        let Some(guard) = &self.guard else {
+            // An open node challenges nobody; who asks all the same gets a token that is never looked at.
+            let scopes = scopes.to_vec();
+            return Ok(IssuedToken { token: "anonymous".to_owned(), expires_in, issued_at_ms: 0, scopes });
+        };
+        let granted: Vec<Scope> = scopes.iter().filter_map(|scope| allowed_part(caller, scope)).collect();
+        let mut claims = guard.new_claims(caller, &self.settings.service, Purpose::Access, expires_in);
+        claims.access = granted.iter().map(ScopeClaim::from).collect();
+        let token = guard.signer.sign(&claims).ok_or(ScopesTooLong)?;
+        Ok(IssuedToken { token, expires_in, issued_at_ms: claims.iat * 1000, scopes: granted })
+    }
+
+    /// A refresh token for a user who showed a password or a refresh token (`offline_token=true`); `None` for
+    /// other callers.
+    pub async fn issue_refresh(&self, caller: &Caller) -> Option<String> {
+        let guard = self.guard.as_ref()?;
+        let user = caller.user()?;
+        let file = guard.passwords.current().await;
+        let expires_in = self.settings.refresh_lifetime.as_secs();
+        let mut claims = guard.new_claims(caller, &self.settings.service, Purpose::Refresh, expires_in);
+        claims.password = Some(guard.signer.fingerprint(file.hash(user)?.as_bytes()));
+        if caller.has_token() { None } else { guard.signer.sign(&claims) }
+    }
+}
+
+/// What of a scope the caller may; `None` if nothing.
+fn allowed_part(caller: &Caller, scope: &Scope) -> Option<Scope> {
+    let actions: Actions = match &scope.resource {
+        Resource::Catalog => scope.actions.iter().filter(|_| caller.may_list()).collect(),
+        Resource::Repository(name) => {
+            scope.actions.iter().filter(|action| caller.may(name, *action)).collect()
+        }
+    };
+    (!actions.is_empty()).then(|| Scope { resource: scope.resource.clone(), actions })
+}
+
+impl Guard {
+    async fn login(&self, user: &str, password: &str) -> Result<Caller, Refusal> {
+        let file = self.passwords.current().await;
+        let answer = self.logins.check(&file, user, password).await;
+        let result = match answer {
+            Ok(true) => "accepted",
+            Ok(false) => "refused",
+            Err(_) => "postponed",
+        };
+        self.counted.get_or_create(&[("result", result)]).inc();
+        if answer? { Ok(Caller::new(Some(user.into()), self.policy.clone())) } else { Err(Refusal::Invalid) }
+    }
+
+    /// The claims of a genuine token, whether expired or not.
+    fn claims(&self, token: &str, service: &str, purpose: Purpose) -> Result<Claims, Refusal> {
+        let claims = self.signer.verify(token).map_err(|_| Refusal::Invalid)?;
+        let too_early = claims.iat > self.now_s() + CLOCK_STEP_MAX.as_secs();
+        if claims.purpose != purpose || claims.aud != service || too_early || claims.exp < claims.iat {
+            return Err(Refusal::Invalid);
+        }
+        Ok(claims)
+    }
+
+    async fn token_caller(&self, claims: Claims) -> Result<Caller, Refusal> {
+        if let Some(user) = &claims.sub
+            && self.passwords.current().await.hash(user).is_none()
+        {
+            return Err(Refusal::Invalid);
+        }
+        let grant = TokenGrant {
+            scopes: claims.access.iter().filter_map(ScopeClaim::scope).collect(),
+            issued_ms: claims.iat.saturating_mul(1000),
+            expires_ms: claims.exp.saturating_mul(1000),
+            expired: claims.exp <= self.now_s(),
+        };
+        Ok(Caller::with_token(claims.sub.map(Into::into), self.policy.clone(), grant))
+    }
+
+    fn new_claims(&self, caller: &Caller, service: &str, purpose: Purpose, expires_in: u64) -> Claims {
+        let now = self.now_s();
+        Claims {
+            iss: "dockless".to_owned(),
+            aud: service.to_owned(),
+            sub: caller.user().map(str::to_owned),
+            iat: now,
+            nbf: now,
+            exp: now.saturating_add(expires_in),
+            jti: hex_id(&*self.runtime.entropy, 8),
+            purpose,
+            access: Vec::new(),
+            password: None,
+        }
+    }
+
+    fn now_s(&self) -> u64 {
+        self.runtime.clock.unix_ms() / 1000
+    }
+}

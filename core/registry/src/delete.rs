@@ -1,0 +1,80 @@
+//! Deletes: tags, manifests with their tags, and blobs that no manifest of the repository needs.
+
+use dockless_meta::command::Command;
+use dockless_meta::view::View;
+use dockless_oci::{Digest, RepositoryName, Tag};
+
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::statistics::Content;
+
+/// Tags of one manifest looked at for an immutable one; no manifest has more in practice, and one that does is not
+/// deleted at once where tags are immutable.
+const TAGS_CHECKED_MAX: usize = 10_000;
+
+impl Registry {
+    /// Removes a tag; its manifest stays.
+    pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<(), Error> {
+        self.inner.writable()?;
+        if self.settings().is_immutable(repository, tag) {
+            let exists = self.inner.view()?.tag(repository, tag)?.is_some();
+            return Err(if exists { Error::TagImmutable } else { Error::ManifestUnknown });
+        }
+        let command = Command::DeleteTag { repository: repository.clone(), tag: tag.clone() };
+        self.inner.submit(command).await??;
+        self.inner.statistics.delete(Content::Tag);
+        Ok(())
+    }
+
+    /// Removes a manifest, and every tag of the repository that points to it.
+    pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+        self.inner.writable()?;
+        let command = Command::DeleteManifest { repository: repository.clone(), digest: digest.clone() };
+        if self.settings().immutable_tags.is_empty() {
+            self.inner.submit(command).await??;
+        } else {
+            self.delete_unless_immutable(repository.clone(), digest.clone(), command).await?;
+        }
+        self.inner.statistics.delete(Content::Manifest);
+        Ok(())
+    }
+
+    /// Removes a blob from a repository; other repositories keep it.
+    pub async fn delete_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
+        self.inner.writable()?;
+        let command = Command::UnlinkBlob { repository: repository.clone(), digest: digest.clone() };
+        self.inner.submit(command).await??;
+        self.inner.statistics.delete(Content::Blob);
+        Ok(())
+    }
+
+    /// An immutable tag keeps its manifest.
+    async fn delete_unless_immutable(
+        &self,
+        repository: RepositoryName,
+        digest: Digest,
+        command: Command,
+    ) -> Result<(), Error> {
+        let this = self.clone();
+        self.to_its_end("manifest delete", async move {
+            let _changing = this.inner.lock_repository(&repository).await;
+            if this.has_immutable_tag(&this.inner.view()?, &repository, &digest)? {
+                return Err(Error::TagImmutable);
+            }
+            this.inner.submit(command).await??;
+            Ok(())
+        })
+        .await
+    }
+
+    fn has_immutable_tag(
+        &self,
+        view: &View,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, Error> {
+        let tags = view.tags_of(repository, digest, TAGS_CHECKED_MAX)?;
+        let full = tags.len() == TAGS_CHECKED_MAX;
+        Ok(full || tags.iter().any(|tag| self.settings().is_immutable(repository, tag)))
+    }
+}

@@ -1,0 +1,36 @@
+//! What a registry does: push, pull, tag, delete, list; and who may.
+//!
+//! [`Registry`] is the one entrance for every door. It reads and changes truth through a
+//! [`Ledger`](dockless_meta::ledger::Ledger), bytes through a [`BlobStore`](dockless_store::BlobStore), and decides
+//! nothing about HTTP. [`access`] says who a caller is and what that caller may; a door asks it before it calls.
+
+pub mod access;
+mod cache;
+mod catalog;
+mod delete;
+mod error;
+mod mount;
+mod pull;
+mod push;
+mod readiness;
+mod referrers;
+mod registry;
+mod settings;
+mod statistics;
+mod sweep;
+mod tag;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use access::{Access, Action, Caller, Credentials, IssuedToken, Refusal, Resource, Rule, Scope};
+pub use catalog::{PAGE_ITEMS_MAX, Page};
+pub use error::Error;
+pub use pull::{BlobBody, BlobContent, Manifest, ManifestHead};
+pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX, TagCondition};
+pub use readiness::Reason;
+pub use referrers::{REFERRERS_PAGE_BYTES_MAX, ReferrersPage};
+pub use registry::{Parts, Registry};
+pub use settings::{ImmutableTags, Settings};
+
+pub use dockless_store::{Blob, StoreError, UploadId, UploadStatus, UploadWriter};

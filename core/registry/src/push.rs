@@ -1,0 +1,270 @@
+//! Pushes of manifests: the bytes, what they reference and the tags move together or not at all.
+
+use bytes::Bytes;
+use dockless_meta::command::{self, Command, PutManifest};
+use dockless_meta::view::View;
+use dockless_oci::digest::Algorithm;
+use dockless_oci::manifest::{
+    MANIFEST_BYTES_MAX, ManifestError, ManifestFacts, ParsedManifest, ReferenceKind,
+};
+use dockless_oci::{Digest, Reference, RepositoryName, Tag};
+
+use crate::error::Error;
+use crate::registry::Registry;
+use crate::statistics::Content;
+
+/// Most tags of one request. The specification asks for ten at least; a hundred of the longest still fit into a
+/// request line of 16 KiB.
+pub const TAGS_PER_PUT_MAX: usize = 100;
+
+/// From this size on a manifest is hashed and read apart from the threads that serve connections: below, it
+/// costs less than the way there.
+const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// Missing references that one line of the log names.
+const MISSING_LOGGED_MAX: usize = 5;
+
+/// A manifest to be put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutRequest {
+    /// What the path says: a tag to point at it, or its digest.
+    pub reference: Reference,
+    /// More tags to point at it (`?tag=`); all or none, at most [`TAGS_PER_PUT_MAX`].
+    pub tags: Vec<Tag>,
+    /// `Content-Type`, as sent.
+    pub content_type: Option<String>,
+    /// The body.
+    pub bytes: Bytes,
+    /// `If-Match` or `If-None-Match`.
+    pub if_match: Option<TagCondition>,
+}
+
+/// What every tag of a request must be for the put to happen; without tags, what the manifest must be (RFC 9110,
+/// section 13.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TagCondition {
+    /// `If-Match: "digest"`: it points to this.
+    MatchDigest(Digest),
+    /// `If-Match: "digest", "digest"`: it points to one of these.
+    MatchOneOf(Vec<Digest>),
+    /// `If-Match: *`: it exists.
+    Exists,
+    /// `If-None-Match: *`: it does not exist.
+    Absent,
+}
+
+/// A manifest that was put, durably.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutDone {
+    /// Its digest, in the algorithm of the request; SHA-256 when it was put by tag.
+    pub digest: Digest,
+    /// The tags that point to it now because of the request, the one of the path first.
+    pub tags: Vec<Tag>,
+    /// What it refers to: answered as `OCI-Subject`.
+    pub subject: Option<Digest>,
+}
+
+/// What was found out about the bytes.
+struct Prepared {
+    digest: Digest,
+    parsed: ParsedManifest,
+}
+
+impl Registry {
+    /// Puts a manifest and its tags. The bytes are kept as they are. References to content that the repository
+    /// lacks are accepted, logged and counted, unless the settings require them. Putting what is there already is
+    /// no error.
+    pub async fn put_manifest(
+        &self,
+        repository: &RepositoryName,
+        request: PutRequest,
+    ) -> Result<PutDone, Error> {
+        self.inner.writable()?;
+        let tags = wanted_tags(&request)?;
+        if request.bytes.len() > self.settings().manifest_bytes_max.min(MANIFEST_BYTES_MAX) {
+            return Err(Error::ManifestTooLarge);
+        }
+        let Prepared { digest, parsed } = self.prepare(&request).await?;
+        self.check_references(repository, &digest, &parsed.facts).await?;
+        let subject = parsed.facts.subject.clone();
+        let put = PutManifest {
+            repository: repository.clone(),
+            digest: digest.clone(),
+            media_type: parsed.media_type,
+            bytes: request.bytes,
+            facts: parsed.facts,
+            tags: tags.clone(),
+            only_if: self.condition(repository, &digest, &tags, request.if_match)?,
+            immutable_tags: false,
+        };
+        self.commit(put).await?;
+        self.inner.statistics.push(Content::Manifest);
+        Ok(PutDone { digest, tags, subject })
+    }
+
+    /// Submits a put; where some of its tags are immutable, nobody else changes tags of the repository meanwhile.
+    pub(crate) async fn commit(&self, mut put: PutManifest) -> Result<(), Error> {
+        let immutable =
+            put.tags.iter().filter(|tag| self.settings().is_immutable(&put.repository, tag)).count();
+        put.immutable_tags = immutable > 0 && immutable == put.tags.len();
+        let tags = put.tags.len();
+        if immutable == 0 || put.immutable_tags {
+            self.inner.submit(Command::PutManifest(put)).await??;
+        } else {
+            self.commit_mixed(put).await?;
+        }
+        for _ in 0..tags {
+            self.inner.statistics.push(Content::Tag);
+        }
+        Ok(())
+    }
+
+    /// Some tags are immutable and some are not, which one command cannot say: they are looked at first, and
+    /// whoever would change them waits.
+    async fn commit_mixed(&self, put: PutManifest) -> Result<(), Error> {
+        let this = self.clone();
+        self.to_its_end("manifest put", async move {
+            let _changing = this.inner.lock_repository(&put.repository).await;
+            let view = this.inner.view()?;
+            for tag in put.tags.iter().filter(|tag| this.settings().is_immutable(&put.repository, tag)) {
+                if view.tag(&put.repository, tag)?.is_some_and(|current| current != put.digest) {
+                    return Err(Error::TagImmutable);
+                }
+            }
+            drop(view);
+            this.inner.submit(Command::PutManifest(put)).await??;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn prepare(&self, request: &PutRequest) -> Result<Prepared, Error> {
+        if request.bytes.len() <= INLINE_BYTES_MAX {
+            return prepare(&request.bytes, request.content_type.as_deref(), &request.reference);
+        }
+        let request = request.clone();
+        let work = move || prepare(&request.bytes, request.content_type.as_deref(), &request.reference);
+        self.inner.runtime.blocking("manifest read", work).await?
+    }
+
+    /// Looks for references that the repository does not hold.
+    async fn check_references(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        facts: &ManifestFacts,
+    ) -> Result<(), Error> {
+        let view = self.inner.view()?;
+        // A thousand lookups cost about a millisecond.
+        let missing = if facts.references.len() <= 1_000 {
+            missing_references(&view, repository, facts)?
+        } else {
+            let (repository, facts) = (repository.clone(), facts.clone());
+            let work = move || missing_references(&view, &repository, &facts);
+            self.inner.runtime.blocking("references check", work).await??
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if self.settings().require_blobs {
+            return Err(Error::ManifestBlobUnknown(missing));
+        }
+        self.inner.statistics.references_missing.inc_by(missing.len() as u64);
+        let first: Vec<&str> = missing.iter().take(MISSING_LOGGED_MAX).map(Digest::as_str).collect();
+        tracing::info!(%repository, %digest, count = missing.len(), ?first, "a manifest references missing content");
+        Ok(())
+    }
+
+    /// Puts the condition into the words of the ledger, which decides; what the ledger has no words for is decided
+    /// here.
+    fn condition(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        tags: &[Tag],
+        condition: Option<TagCondition>,
+    ) -> Result<Option<command::TagCondition>, Error> {
+        let Some(condition) = condition else { return Ok(None) };
+        let view = self.inner.view()?;
+        let Some(tag) = tags.first() else {
+            let current = view.manifest_head(repository, digest)?.map(|_| digest);
+            return if condition.holds(current) { Ok(None) } else { Err(Error::TagChanged) };
+        };
+        match (condition, view.tag(repository, tag)?) {
+            (TagCondition::MatchDigest(digest), _) => Ok(Some(command::TagCondition::MatchDigest(digest))),
+            (TagCondition::Absent, _) => Ok(Some(command::TagCondition::Absent)),
+            (condition, Some(current)) if condition.holds(Some(&current)) => {
+                Ok(Some(command::TagCondition::MatchDigest(current)))
+            }
+            _ => Err(Error::TagChanged),
+        }
+    }
+}
+
+impl TagCondition {
+    fn holds(&self, current: Option<&Digest>) -> bool {
+        match self {
+            Self::MatchDigest(digest) => current == Some(digest),
+            Self::MatchOneOf(digests) => current.is_some_and(|current| digests.contains(current)),
+            Self::Exists => current.is_some(),
+            Self::Absent => current.is_none(),
+        }
+    }
+}
+
+/// The tags of a request, the one of the path first, each once.
+fn wanted_tags(request: &PutRequest) -> Result<Vec<Tag>, Error> {
+    if request.tags.len() > TAGS_PER_PUT_MAX {
+        return Err(Error::TooManyTags { limit: TAGS_PER_PUT_MAX });
+    }
+    let mut tags: Vec<Tag> = Vec::with_capacity(request.tags.len() + 1);
+    if let Reference::Tag(tag) = &request.reference {
+        tags.push(tag.clone());
+    }
+    for tag in &request.tags {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    Ok(tags)
+}
+
+/// Hashes and reads a manifest.
+fn prepare(bytes: &Bytes, content_type: Option<&str>, reference: &Reference) -> Result<Prepared, Error> {
+    let digest = match reference {
+        Reference::Tag(_) => Digest::of(Algorithm::Sha256, bytes),
+        Reference::Digest(digest) => {
+            let computed = Digest::of(digest.algorithm(), bytes);
+            if computed != *digest {
+                return Err(Error::DigestInvalid(format!(
+                    "the manifest has the digest {computed}, not {digest}"
+                )));
+            }
+            computed
+        }
+    };
+    let parsed = ParsedManifest::parse(bytes, content_type).map_err(|error| match error {
+        ManifestError::TooLarge(_) => Error::ManifestTooLarge,
+        other => Error::ManifestInvalid(other.to_string()),
+    })?;
+    Ok(Prepared { digest, parsed })
+}
+
+/// References that the repository does not hold, without those that others hold by design.
+fn missing_references(
+    view: &View,
+    repository: &RepositoryName,
+    facts: &ManifestFacts,
+) -> Result<Vec<Digest>, Error> {
+    let mut missing = Vec::new();
+    for reference in facts.references.iter().filter(|reference| !reference.foreign) {
+        let held = match reference.kind {
+            ReferenceKind::Blob => view.blob(repository, &reference.digest)?.is_some(),
+            ReferenceKind::Manifest => view.manifest_head(repository, &reference.digest)?.is_some(),
+        };
+        if !held {
+            missing.push(reference.digest.clone());
+        }
+    }
+    Ok(missing)
+}
