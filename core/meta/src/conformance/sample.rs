@@ -1,0 +1,102 @@
+//! Names, digests and commands to test with.
+
+use bytes::Bytes;
+use dockless_oci::digest::Digest;
+use dockless_oci::manifest::{ManifestFacts, ReferenceFact, ReferenceKind};
+use dockless_oci::media_type::OCI_MANIFEST;
+use dockless_oci::name::{RepositoryName, Tag};
+
+use crate::command::{Command, PutManifest};
+
+/// The repository of this name.
+///
+/// # Panics
+/// When it is no name.
+#[must_use]
+pub fn repository(name: &str) -> RepositoryName {
+    RepositoryName::parse(name).expect("tests name repositories well")
+}
+
+/// The tag of this name.
+///
+/// # Panics
+/// When it is no name.
+#[must_use]
+pub fn tag(name: &str) -> Tag {
+    Tag::parse(name).expect("tests name tags well")
+}
+
+/// The digest of a text.
+#[must_use]
+pub fn digest(text: &str) -> Digest {
+    Digest::sha256(text.as_bytes())
+}
+
+/// The size of the blob that [`layer`] names.
+pub const LAYER_BYTES: u64 = 1_000;
+
+/// A reference to a blob of [`LAYER_BYTES`].
+#[must_use]
+pub fn layer(text: &str) -> ReferenceFact {
+    ReferenceFact { digest: digest(text), kind: ReferenceKind::Blob, size: LAYER_BYTES, foreign: false }
+}
+
+/// A manifest with these bytes, which need not be one.
+#[must_use]
+pub fn manifest(name: &str, bytes: &str) -> PutManifest {
+    PutManifest {
+        repository: repository(name),
+        digest: digest(bytes),
+        media_type: OCI_MANIFEST.to_owned(),
+        bytes: Bytes::copy_from_slice(bytes.as_bytes()),
+        facts: ManifestFacts::default(),
+        tags: Vec::new(),
+        only_if: None,
+        immutable_tags: false,
+    }
+}
+
+/// Puts the manifest with these bytes under these tags.
+#[must_use]
+pub fn put(name: &str, bytes: &str, tags: &[&str]) -> Command {
+    let tags = tags.iter().map(|name| tag(name)).collect();
+    Command::PutManifest(PutManifest { tags, ..manifest(name, bytes) })
+}
+
+/// Puts the manifest with these bytes that references blobs of [`LAYER_BYTES`].
+#[must_use]
+pub fn put_with_layers(name: &str, bytes: &str, layers: &[&str]) -> Command {
+    let references = layers.iter().map(|text| layer(text)).collect();
+    let facts = ManifestFacts { references, ..ManifestFacts::default() };
+    Command::PutManifest(PutManifest { facts, ..manifest(name, bytes) })
+}
+
+/// Links the blob [`layer`] names.
+#[must_use]
+pub fn link(name: &str, text: &str) -> Command {
+    Command::LinkBlob { repository: repository(name), digest: digest(text), size: LAYER_BYTES }
+}
+
+/// Takes that link away.
+#[must_use]
+pub fn unlink(name: &str, text: &str) -> Command {
+    Command::UnlinkBlob { repository: repository(name), digest: digest(text) }
+}
+
+/// Mounts the blob [`layer`] names.
+#[must_use]
+pub fn mount(from: &str, name: &str, text: &str) -> Command {
+    Command::MountBlob { from: repository(from), repository: repository(name), digest: digest(text) }
+}
+
+/// Deletes the manifest with these bytes.
+#[must_use]
+pub fn delete(name: &str, bytes: &str) -> Command {
+    Command::DeleteManifest { repository: repository(name), digest: digest(bytes) }
+}
+
+/// Deletes a tag.
+#[must_use]
+pub fn delete_tag(name: &str, tag_name: &str) -> Command {
+    Command::DeleteTag { repository: repository(name), tag: tag(tag_name) }
+}

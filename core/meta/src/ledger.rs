@@ -1,0 +1,73 @@
+//! The seam [`Ledger`]: the durable truth about names.
+
+pub mod local;
+pub mod memory;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::command::Command;
+use crate::event::{Applied, Event};
+use crate::view::View;
+
+/// Most events one call of [`Ledger::events`] returns, so that a page stays small beside a request.
+pub const EVENTS_PAGE_MAX: usize = 1_000;
+
+/// The only way to change truth, and to read it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Puts a command in its place among all others and applies it. Durable, and seen by every later
+    /// [`Ledger::view`], when it returns. Dropping the future leaves open whether the command is carried out.
+    ///
+    /// # Errors
+    /// [`LedgerError::Full`] changed nothing; after any other the command may or may not have been carried out.
+    async fn submit(&self, command: Command) -> Result<Applied, LedgerError>;
+
+    /// All truth at one moment, not older than any [`Ledger::submit`] that returned. Cheap; do not keep it for
+    /// long, for what it sees cannot be given back to the disk.
+    ///
+    /// # Errors
+    /// [`LedgerError::Stopped`], or [`LedgerError::Damaged`] when the tables cannot be read.
+    fn view(&self) -> Result<View, LedgerError>;
+
+    /// The number of the newest applied command; changes after the change is visible.
+    fn applied(&self) -> watch::Receiver<u64>;
+
+    /// The events of the commands numbered above `after`, in order, each with the number of its command. A command's
+    /// events are never split: at least one command is returned whole, then while `limit` (at most
+    /// [`EVENTS_PAGE_MAX`]) is not reached.
+    ///
+    /// # Errors
+    /// [`LedgerError::Trimmed`] when events after `after` are no longer kept.
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, LedgerError>;
+
+    /// Carries out what was submitted before, makes a checkpoint and a snapshot, and refuses everything later.
+    /// Stopping again is fine.
+    ///
+    /// # Errors
+    /// What went wrong on the way; the journal still holds everything that was acknowledged.
+    async fn stop(&self) -> Result<(), LedgerError>;
+}
+
+/// Why the ledger could not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// It was stopped.
+    #[error("the ledger is stopped")]
+    Stopped,
+    /// A write failed in a way that leaves open what is on the disk. Nothing is written until it is opened again.
+    #[error("the ledger takes no more writes until the node starts again: {0}")]
+    Failed(String),
+    /// The disk is full, or so nearly that only removals are taken. Nothing was changed.
+    #[error("the disk of the ledger is full")]
+    Full,
+    /// What is on the disk is not what was written. The text says what to do.
+    #[error("{0}")]
+    Damaged(String),
+    /// The events asked for are older than the oldest kept; `first` is the first command whose events are.
+    #[error("events before command {first} are no longer kept")]
+    Trimmed {
+        /// The first command whose events are kept.
+        first: u64,
+    },
+}

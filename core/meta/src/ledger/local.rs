@@ -1,0 +1,283 @@
+//! The ledger of one node: journal first, then the tables.
+//!
+//! One task takes all commands that wait and makes a batch of them: one append, one sync, one transaction of the
+//! tables, then the answers. While a batch is written the next one gathers, so the cost of a sync is shared by all
+//! who wait for it. Two more tasks make the tables durable ([`Settings::checkpoint_every`]) and keep snapshots.
+
+mod batch;
+mod keeper;
+mod open;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use batch::{Request, Submission};
+use dockless_runtime::{Runtime, ShutdownTrigger, shutdown};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+
+use crate::command::Command;
+use crate::event::{Applied, Event};
+use crate::journal::Journal;
+use crate::ledger::{Ledger, LedgerError};
+use crate::record::{self, ENTRY_BYTES_MAX, check_limits};
+use crate::settings::Settings;
+use crate::tables::Tables;
+use crate::tables::redb::RedbTables;
+use crate::view::View;
+
+/// Commands that may wait for the writer. Beyond, a caller waits before its command is taken: more would not make
+/// batches larger, for a batch takes no more either.
+pub const QUEUE_COMMANDS_MAX: usize = 1_024;
+
+/// Bytes of commands that may wait for the writer: two batches at their limit and four of the longest commands.
+pub const QUEUE_BYTES_MAX: usize = 2 * crate::journal::frame::BATCH_BYTES + 4 * ENTRY_BYTES_MAX;
+
+/// The ledger of one node.
+pub struct LocalLedger {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Request>,
+    /// Ends the tasks when the ledger goes.
+    ended: ShutdownTrigger,
+}
+
+/// What happened since the ledger was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Commands in the journal.
+    pub commands: u64,
+    /// Of these, how many changed nothing because they were refused.
+    pub rejected: u64,
+    /// Batches they came in.
+    pub batches: u64,
+    /// Syncs of the journal's files and directory.
+    pub syncs: u64,
+    /// Checkpoints of the tables, two syncs each.
+    pub checkpoints: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+    /// Commands that were applied again when it was opened.
+    pub replayed: u64,
+    /// Milliseconds that opening took.
+    pub open_ms: u64,
+}
+
+/// Why a ledger could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// What is on the disk is not what was written. The text says what to do.
+    #[error("{0}")]
+    Damaged(String),
+    /// The disk refused.
+    #[error("cannot open the ledger: {0}")]
+    Io(String),
+}
+
+/// What the handle and the tasks share.
+struct Shared {
+    runtime: Runtime,
+    settings: Settings,
+    directory: PathBuf,
+    tables: RedbTables,
+    journal: Mutex<Journal>,
+    view: RwLock<View>,
+    applied: watch::Sender<u64>,
+    state: Mutex<State>,
+    waiting_bytes: Arc<Semaphore>,
+    /// Rung when anything was applied.
+    changed: Notify,
+    /// Rung when a checkpoint is due before its time.
+    heavy: Notify,
+    /// Bytes journalled since the last checkpoint.
+    uncheckpointed: AtomicU64,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+enum State {
+    Running,
+    Failed(String),
+    Stopped,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    commands: AtomicU64,
+    rejected: AtomicU64,
+    batches: AtomicU64,
+    checkpoints: AtomicU64,
+    snapshots: AtomicU64,
+    replayed: AtomicU64,
+    open_ms: AtomicU64,
+}
+
+impl LocalLedger {
+    /// Opens or makes the ledger in `directory`, and brings the tables up to the journal. The caller sees to it that
+    /// no other process has it open.
+    ///
+    /// # Errors
+    /// [`OpenError::Damaged`] when acknowledged commands are missing or unreadable.
+    pub async fn open(
+        runtime: Runtime,
+        directory: PathBuf,
+        settings: Settings,
+    ) -> Result<Arc<Self>, OpenError> {
+        let begun = runtime.clock.monotonic();
+        let (disk, place, chosen) = (runtime.disk.clone(), directory.clone(), settings.clone());
+        let opened = runtime
+            .blocking("ledger-open", move || open::open(&disk, &place, &chosen))
+            .await
+            .map_err(|error| OpenError::Io(error.to_string()))??;
+        let counters = Counters::default();
+        counters.replayed.store(opened.replayed, Ordering::Relaxed);
+        let took = runtime.clock.monotonic().saturating_sub(begun);
+        counters.open_ms.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let shared = Arc::new(Shared {
+            applied: watch::Sender::new(opened.view.index()),
+            runtime: runtime.clone(),
+            settings,
+            directory,
+            tables: opened.tables,
+            journal: Mutex::new(opened.journal),
+            view: RwLock::new(opened.view),
+            state: Mutex::new(State::Running),
+            waiting_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            changed: Notify::new(),
+            heavy: Notify::new(),
+            uncheckpointed: AtomicU64::new(0),
+            counters,
+        });
+        if opened.replayed > 0 {
+            shared.changed.notify_one();
+        }
+        let (queue, requests) = mpsc::channel(QUEUE_COMMANDS_MAX);
+        let (ended, ending) = shutdown();
+        runtime.spawn("ledger-writer", batch::run(shared.clone(), requests));
+        runtime.spawn("ledger-checkpoints", keeper::checkpoints(shared.clone(), ending.clone()));
+        runtime.spawn("ledger-snapshots", keeper::snapshots(shared.clone(), ending, opened.snapshot_due));
+        Ok(Arc::new(Self { shared, queue, ended }))
+    }
+
+    /// What happened since it was opened.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let counters = &self.shared.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            commands: read(&counters.commands),
+            rejected: read(&counters.rejected),
+            batches: read(&counters.batches),
+            syncs: self.shared.journal().syncs(),
+            checkpoints: read(&counters.checkpoints),
+            snapshots: read(&counters.snapshots),
+            replayed: read(&counters.replayed),
+            open_ms: read(&counters.open_ms),
+        }
+    }
+}
+
+impl std::fmt::Debug for LocalLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalLedger").field("directory", &self.shared.directory).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Ledger for LocalLedger {
+    async fn submit(&self, command: Command) -> Result<Applied, LedgerError> {
+        self.shared.check()?;
+        if let Err(rejection) = check_limits(&command) {
+            return Ok(Applied { index: 0, outcome: Err(rejection) });
+        }
+        let time_ms = self.shared.runtime.clock.unix_ms();
+        let record = record::encode(time_ms, &command);
+        // Records are far below 4 GiB; a closed semaphore would mean that the ledger is gone.
+        let bytes = u32::try_from(record.len()).unwrap_or(u32::MAX);
+        let room = self.shared.waiting_bytes.clone().acquire_many_owned(bytes).await;
+        let room = room.map_err(|_| LedgerError::Stopped)?;
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { time_ms, command, record, reply, room };
+        self.queue.send(Request::Submit(Box::new(submission))).await.map_err(|_| self.shared.end())?;
+        answer.await.map_err(|_| self.shared.end())?
+    }
+
+    fn view(&self) -> Result<View, LedgerError> {
+        if matches!(*self.shared.state(), State::Stopped) {
+            return Err(LedgerError::Stopped);
+        }
+        Ok(self.shared.view())
+    }
+
+    fn applied(&self) -> watch::Receiver<u64> {
+        self.shared.applied.subscribe()
+    }
+
+    async fn events(&self, after: u64, limit: usize) -> Result<Vec<(u64, Event)>, LedgerError> {
+        let view = self.view()?;
+        let read = self.shared.runtime.blocking("ledger-events", move || view.events(after, limit)).await;
+        read.map_err(|_| self.shared.end())?
+    }
+
+    async fn stop(&self) -> Result<(), LedgerError> {
+        self.ended.trigger();
+        let (reply, answer) = oneshot::channel();
+        if self.queue.send(Request::Stop(reply)).await.is_ok()
+            && let Ok(stopped) = answer.await
+        {
+            return stopped;
+        }
+        match self.shared.end() {
+            LedgerError::Stopped => Ok(()),
+            error => Err(error),
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn view(&self) -> View {
+        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether commands are taken.
+    fn check(&self) -> Result<(), LedgerError> {
+        match &*self.state() {
+            State::Running => Ok(()),
+            State::Failed(why) => Err(LedgerError::Failed(why.clone())),
+            State::Stopped => Err(LedgerError::Stopped),
+        }
+    }
+
+    /// Why the writer is gone.
+    fn end(&self) -> LedgerError {
+        self.check().err().unwrap_or_else(|| LedgerError::Failed("its writer ended unexpectedly".to_owned()))
+    }
+
+    /// Takes no more commands, for good; the first reason stays.
+    fn fail(&self, why: &str) -> LedgerError {
+        let mut state = self.state();
+        if matches!(*state, State::Running) {
+            tracing::error!(why, "the ledger takes no more writes until the node starts again");
+            *state = State::Failed(why.to_owned());
+        }
+        LedgerError::Failed(why.to_owned())
+    }
+
+    /// Makes everything applied so far survive a crash without replay. Blocks.
+    fn checkpoint(&self) -> Result<(), LedgerError> {
+        self.uncheckpointed.store(0, Ordering::Relaxed);
+        self.tables.checkpoint().map_err(|error| self.fail(&format!("a checkpoint: {error}")))?;
+        self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

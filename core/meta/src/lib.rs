@@ -1,0 +1,27 @@
+//! Truth at rest: commands, the journal, the tables, the ledger.
+//!
+//! Every change of truth is a [`Command`]: it gets a number and a place in the [journal](journal), is durable there,
+//! and is then applied to the [tables](tables) by one pure function, [`apply`](apply::apply). The tables follow the
+//! journal and can always be made again from a [snapshot](snapshot) and what the journal holds since.
+
+pub mod apply;
+pub mod command;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod event;
+pub mod journal;
+pub mod ledger;
+pub mod record;
+mod rows;
+pub mod settings;
+pub mod snapshot;
+pub mod tables;
+pub mod view;
+
+pub use command::{Command, Entry, PutManifest, Rejection, TagCondition};
+pub use event::{Applied, Event};
+pub use ledger::local::{LocalLedger, OpenError, Statistics};
+pub use ledger::memory::MemoryLedger;
+pub use ledger::{Ledger, LedgerError};
+pub use settings::Settings;
+pub use view::{Doomed, ManifestHead, ManifestRecord, Totals, Usage, View};
