@@ -96,6 +96,11 @@ impl Registry {
         Self { inner }
     }
 
+    /// What the ledger holds at this moment: for the questions of the node's owner, who sees everything.
+    pub fn snapshot(&self) -> Result<View, Error> {
+        self.inner.view()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings

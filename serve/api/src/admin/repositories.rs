@@ -1,0 +1,142 @@
+//! Repositories, tags and usage, listed and changed.
+
+use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
+use dockless_registry::Error;
+use http::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Item, json, page};
+use crate::door::Door;
+use crate::error::ApiError;
+use crate::inbound::Inbound;
+use crate::outbound::Outbound;
+use crate::query::Query;
+
+/// A body here is a few words.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// One repository of a list.
+#[derive(Serialize)]
+struct RepositoryRow<'a> {
+    name: &'a str,
+    manifests: u64,
+    tags: u64,
+    blobs: u64,
+    bytes: u64,
+}
+
+/// One tag of a list.
+#[derive(Serialize)]
+struct TagRow<'a> {
+    tag: &'a str,
+    digest: &'a str,
+}
+
+/// What `POST` of a tag says: `from` is a tag that points where the new one is to point.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTag {
+    tag: Tag,
+    digest: Option<Digest>,
+    from: Option<Tag>,
+}
+
+/// `GET repositories?n=&after=`
+pub(super) fn list(door: &Door, query: &Query) -> Result<Response<Outbound>, ApiError> {
+    let (n, after) = page(query)?;
+    let view = door.registry.snapshot()?;
+    let names = view.repositories(after, n).map_err(Error::from)?;
+    let mut rows = Vec::with_capacity(names.len());
+    for name in &names {
+        let usage = view.usage(name).map_err(Error::from)?;
+        rows.push(RepositoryRow {
+            name: name.as_str(),
+            manifests: usage.manifests,
+            tags: usage.tags,
+            blobs: usage.blobs,
+            bytes: usage.bytes,
+        });
+    }
+    json(&json!({ "repositories": rows }))
+}
+
+/// `GET repositories/<name>/tags?n=&after=`
+pub(super) fn tags(
+    door: &Door,
+    repository: &RepositoryName,
+    query: &Query,
+) -> Result<Response<Outbound>, ApiError> {
+    let (n, after) = page(query)?;
+    let view = door.registry.snapshot()?;
+    if !view.repository_exists(repository).map_err(Error::from)? {
+        return Err(Error::NameUnknown.into());
+    }
+    let tags = view.tags(repository, after, n).map_err(Error::from)?;
+    let rows: Vec<_> =
+        tags.iter().map(|(tag, digest)| TagRow { tag: tag.as_str(), digest: digest.as_str() }).collect();
+    json(&json!({ "repository": repository, "tags": rows }))
+}
+
+/// `POST repositories/<name>/tags`
+pub(super) async fn set_tag(
+    door: &Door,
+    repository: &RepositoryName,
+    body: &mut Inbound,
+) -> Result<Response<Outbound>, ApiError> {
+    let bytes = body.collect(BODY_BYTES_MAX).await?;
+    let wrong = |message: String| ApiError::bad(ErrorCode::ManifestInvalid, message);
+    let new: NewTag = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let digest = match (new.digest, new.from) {
+        (Some(digest), None) => digest,
+        (None, Some(from)) => {
+            let found = door.registry.snapshot()?.tag(repository, &from).map_err(Error::from)?;
+            found.ok_or(Error::ManifestUnknown)?
+        }
+        _ => return Err(wrong("one of digest and from says where the tag is to point".to_owned())),
+    };
+    door.registry.set_tag(repository, &new.tag, &digest).await?;
+    json(&json!({ "repository": repository, "tag": new.tag, "digest": digest }))
+}
+
+/// `DELETE repositories/<name>/{manifests,tags,blobs}/<x>`
+pub(super) async fn remove(
+    door: &Door,
+    repository: &RepositoryName,
+    item: Item,
+) -> Result<Response<Outbound>, ApiError> {
+    match &item {
+        Item::Manifest(digest) => door.registry.delete_manifest(repository, digest).await?,
+        Item::Tag(tag) => door.registry.delete_tag(repository, tag).await?,
+        Item::Blob(digest) => door.registry.delete_blob(repository, digest).await?,
+    }
+    json(&json!({ "repository": repository, "removed": true }))
+}
+
+/// `GET usage[?repository=]`
+pub(super) fn usage(door: &Door, query: &Query) -> Result<Response<Outbound>, ApiError> {
+    let view = door.registry.snapshot()?;
+    if let Some(name) = query.get("repository") {
+        let repository = super::repository(name)?;
+        if !view.repository_exists(&repository).map_err(Error::from)? {
+            return Err(Error::NameUnknown.into());
+        }
+        let usage = view.usage(&repository).map_err(Error::from)?;
+        return json(&RepositoryRow {
+            name: repository.as_str(),
+            manifests: usage.manifests,
+            tags: usage.tags,
+            blobs: usage.blobs,
+            bytes: usage.bytes,
+        });
+    }
+    let totals = view.totals().map_err(Error::from)?;
+    json(&json!({
+        "repositories": totals.repositories,
+        "manifests": totals.manifests,
+        "tags": totals.tags,
+        "blobs": totals.blobs,
+        "bytes": totals.bytes,
+        "doomed": totals.doomed,
+    }))
+}

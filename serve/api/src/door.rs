@@ -1,0 +1,422 @@
+//! One request in, one answer out: limits, routes, credentials, and the headers that every answer has.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dockless_oci::ErrorCode;
+use dockless_oci::endpoint::Endpoint;
+use dockless_registry::Registry;
+use dockless_registry::access::{Access, Caller};
+use dockless_runtime::entropy::hex_id;
+use dockless_runtime::{MetricRegistry, Runtime};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
+
+use crate::admin;
+use crate::call::Call;
+use crate::challenge;
+use crate::connection::{Connection, Peer, Scheme};
+use crate::credentials::credentials;
+use crate::error::ApiError;
+use crate::exchange::Exchange;
+use crate::health;
+use crate::inbound::{BoxError, Inbound};
+use crate::metrics::DoorMetrics;
+use crate::outbound::Outbound;
+use crate::proxy::{Outside, TrustedProxies};
+use crate::query::{Query, QueryError, percent_decode};
+use crate::reply;
+use crate::settings::{Settings, SettingsError};
+use crate::target;
+use crate::tls::Certificates;
+use crate::token::{self, TokenRequest};
+use crate::v2;
+
+/// The longest request target: what nginx and most proxies take. Holds some sixty tags of full length.
+pub(crate) const TARGET_BYTES_MAX: usize = 8 << 10;
+
+/// All header names and values together. The longest token has 7.5 KiB.
+pub(crate) const HEADERS_BYTES_MAX: usize = 32 << 10;
+
+/// A refused body this short is read to its end, so that the connection can be used again.
+const SMALL_BODY_BYTES: u64 = 64 << 10;
+
+/// How long that may take; such a body is usually here already.
+const SMALL_BODY_TIME: Duration = Duration::from_secs(1);
+
+/// The longest request id taken from a client: that of a UUID, twice.
+const REQUEST_ID_BYTES_MAX: usize = 72;
+
+/// What a door is made of.
+pub struct DoorParts {
+    /// What is behind the door.
+    pub registry: Registry,
+    /// Who may go through.
+    pub access: Arc<Access>,
+    /// Time, tasks, disk.
+    pub runtime: Runtime,
+    /// What the user set.
+    pub settings: Settings,
+    /// Where to count, and what `/metrics` shows.
+    pub metrics: Arc<MetricRegistry>,
+    /// The certificates of TLS listeners; without them a TLS client gets an answer in plain HTTP that says so.
+    pub tls: Option<Arc<Certificates>>,
+    /// What `status` says of the node.
+    pub facts: NodeFacts,
+}
+
+/// What the node says of itself to its owner.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// The version of the program.
+    pub version: String,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where it listens, as the user would write it.
+    pub listeners: Vec<String>,
+}
+
+/// Answers requests.
+pub struct Door {
+    pub(crate) registry: Registry,
+    pub(crate) access: Arc<Access>,
+    pub(crate) runtime: Runtime,
+    pub(crate) settings: Settings,
+    pub(crate) registered: Arc<MetricRegistry>,
+    pub(crate) metrics: Arc<DoorMetrics>,
+    pub(crate) tls: Option<Arc<Certificates>>,
+    pub(crate) facts: NodeFacts,
+    pub(crate) began: Duration,
+    pub(crate) draining: AtomicBool,
+    proxies: TrustedProxies,
+    request_prefix: String,
+    request_count: AtomicU64,
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Door {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for a setting that cannot be used.
+    pub fn new(parts: DoorParts) -> Result<Arc<Self>, SettingsError> {
+        let proxies = TrustedProxies::parse(&parts.settings.trusted_proxies)?;
+        check_public_url(parts.settings.public_url.as_deref())?;
+        let metrics = Arc::new(DoorMetrics::register(&parts.metrics));
+        Ok(Arc::new(Self {
+            registry: parts.registry,
+            access: parts.access,
+            began: parts.runtime.clock.monotonic(),
+            // Ids of one node never repeat, those of two nodes or two runs do not either.
+            request_prefix: hex_id(&*parts.runtime.entropy, 6),
+            request_count: AtomicU64::new(0),
+            runtime: parts.runtime,
+            settings: parts.settings,
+            registered: parts.metrics,
+            metrics,
+            tls: parts.tls,
+            facts: parts.facts,
+            draining: AtomicBool::new(false),
+            proxies,
+        }))
+    }
+
+    /// Answers one request.
+    pub async fn handle<B>(&self, request: Request<B>, connection: &Connection) -> Response<Outbound>
+    where
+        B: Body<Data = Bytes> + Send + Sync + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (parts, body) = request.into_parts();
+        let outside = self.proxies.outside(connection, &parts.uri, &parts.headers);
+        let mut exchange = self.exchange(&parts, connection, &outside);
+        let clock = &self.runtime.clock;
+        let mut body = Inbound::new(body, &parts.headers, clock, self.settings.idle_timeout, &self.metrics);
+        let answered = self.answer(&parts, &mut body, connection, &outside, &mut exchange).await;
+        let mut response = answered.unwrap_or_else(ApiError::into_response);
+        self.dress(&mut response, &parts, &exchange);
+        if parts.version < Version::HTTP_2 {
+            self.leave_body(&mut response, &parts, &mut body, connection).await;
+        }
+        exchange.received = body.received();
+        exchange.status = Some(response.status());
+        if parts.method == Method::HEAD {
+            *response.body_mut() = Outbound::empty();
+        }
+        exchange.remaining = response.body().remaining();
+        response.body_mut().attach(connection.flow.clone(), exchange);
+        response
+    }
+
+    /// Opens the record of an exchange.
+    fn exchange(&self, parts: &Parts, connection: &Connection, outside: &Outside) -> Box<Exchange> {
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        self.metrics.began();
+        Box::new(Exchange {
+            clock: self.runtime.clock.clone(),
+            metrics: self.metrics.clone(),
+            began: self.runtime.clock.monotonic(),
+            method: parts.method.clone(),
+            version: parts.version,
+            target: target::logged(&parts.uri),
+            request_id: self.request_id(parts),
+            peer: outside.client.map_or_else(|| connection.peer.to_string(), |client| client.to_string()),
+            user_agent: target::logged_text(user_agent.unwrap_or_default()),
+            route: "other",
+            subject: "-".to_owned(),
+            status: None,
+            received: 0,
+            sent: 0,
+            remaining: 0,
+            active: connection.flow.as_ref().map(|flow| flow.head_read()),
+        })
+    }
+
+    /// The client's `X-Request-Id` if it is sane, or a new one.
+    fn request_id(&self, parts: &Parts) -> Arc<str> {
+        let sane = |id: &&str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX && id.bytes().all(allowed)
+        };
+        let given = parts.headers.get(reply::REQUEST_ID).and_then(|value| value.to_str().ok()).filter(sane);
+        match given {
+            Some(id) => id.into(),
+            None => {
+                let count = self.request_count.fetch_add(1, Ordering::Relaxed);
+                format!("{}-{count:x}", self.request_prefix).into()
+            }
+        }
+    }
+
+    /// Refuses what is too large, then finds out who answers.
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: &mut Inbound,
+        connection: &Connection,
+        outside: &Outside,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Outbound>, ApiError> {
+        check_limits(parts)?;
+        if connection.refuse_plain {
+            return Err(plain_refused(outside));
+        }
+        let query = Query::parse(parts.uri.query().unwrap_or_default()).map_err(unreadable_query)?;
+        let path = percent_decode(parts.uri.path(), false).ok_or_else(ApiError::no_such_endpoint)?;
+        let reading = parts.method == Method::GET || parts.method == Method::HEAD;
+        match path.as_str() {
+            path if path == "/v2" || path.starts_with("/v2/") => {
+                self.answer_v2(path, query, parts, body, outside, exchange).await
+            }
+            "/token" => {
+                exchange.route = "token";
+                let request = TokenRequest {
+                    access: &self.access,
+                    method: &parts.method,
+                    headers: &parts.headers,
+                    query,
+                    realm: self.realm(outside),
+                    now_ms: self.runtime.clock.unix_ms(),
+                    body,
+                };
+                request.answer(&mut exchange.subject).await
+            }
+            "/healthz" | "/readyz" | "/metrics" if !reading => Err(ApiError::wrong_method("GET, HEAD")),
+            "/healthz" => {
+                exchange.route = "health";
+                Ok(health::healthz())
+            }
+            "/readyz" => {
+                exchange.route = "health";
+                let draining = self.draining.load(Ordering::Relaxed);
+                health::readyz(&self.registry, &self.runtime, draining, self.access.problem()).await
+            }
+            "/metrics" => {
+                exchange.route = "metrics";
+                Ok(health::metrics(&self.registered))
+            }
+            path if path.starts_with("/admin/v1/") => {
+                exchange.route = "admin";
+                exchange.subject.clear();
+                exchange.subject.push_str("administrator");
+                admin::answer(self, &parts.method, path, &query, body, connection).await
+            }
+            // docker and podman search and ping here; a 404 of JSON is what sends them on to /v2.
+            path if path.starts_with("/v1/") => Err(ApiError::new(
+                StatusCode::NOT_FOUND,
+                ErrorCode::Unsupported,
+                "this registry speaks only /v2",
+            )),
+            _ => Err(ApiError::no_such_endpoint()),
+        }
+    }
+
+    async fn answer_v2(
+        &self,
+        path: &str,
+        query: Query,
+        parts: &Parts,
+        body: &mut Inbound,
+        outside: &Outside,
+        exchange: &mut Exchange,
+    ) -> Result<Response<Outbound>, ApiError> {
+        let endpoint = v2::endpoint(path)?;
+        exchange.route = v2::route(&endpoint);
+        let realm = self.realm(outside);
+        let wanted = v2::wanted(&endpoint, &parts.method, &query);
+        let shown = credentials(&parts.headers).map_err(|_| {
+            challenge::unauthorized(&realm, self.access.service(), &wanted, challenge::Why::Invalid)
+        })?;
+        let caller: Result<Caller, _> = if matches!(endpoint, Endpoint::Upload { .. }) {
+            self.access.authenticate_upload(shown).await
+        } else {
+            self.access.authenticate(shown).await
+        };
+        let caller =
+            caller.map_err(|refusal| token::refused(refusal, &realm, self.access.service(), &wanted))?;
+        exchange.subject.clear();
+        exchange.subject.push_str(caller.subject());
+        let namespace = query.get("ns").and_then(sane_namespace);
+        let mut call = Call {
+            registry: &self.registry,
+            access: &self.access,
+            runtime: &self.runtime,
+            method: &parts.method,
+            headers: &parts.headers,
+            query,
+            caller,
+            wanted,
+            realm,
+            body,
+        };
+        let mut response = v2::answer(&mut call, &endpoint).await?;
+        if let Some(namespace) = namespace {
+            response.headers_mut().insert(reply::OCI_NAMESPACE, namespace);
+        }
+        Ok(response)
+    }
+
+    fn realm(&self, outside: &Outside) -> String {
+        challenge::realm(self.settings.public_url.as_deref(), outside)
+    }
+
+    /// The headers that every answer has.
+    fn dress(&self, response: &mut Response<Outbound>, parts: &Parts, exchange: &Exchange) {
+        let headers = response.headers_mut();
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        reply::set(headers, reply::REQUEST_ID, &exchange.request_id);
+        if parts.uri.path().starts_with("/v2") {
+            headers.insert(reply::DOCKER_API_VERSION, HeaderValue::from_static("registry/2.0"));
+        }
+    }
+
+    /// Sees to a request body that nobody read. A short one that is on its way is thrown away, and the connection
+    /// lives; otherwise the answer goes out at once, the connection is closed after it, and the socket goes on to
+    /// throw away what comes for a while (`server/stream.rs`): clients that are still sending look for the answer
+    /// only then, and a reset would take it from them.
+    async fn leave_body(
+        &self,
+        response: &mut Response<Outbound>,
+        parts: &Parts,
+        body: &mut Inbound,
+        connection: &Connection,
+    ) {
+        if body.is_finished() {
+            return;
+        }
+        // To read a body that waits for `100 Continue` would ask for it.
+        let announced = parts.headers.contains_key(header::EXPECT) && body.received() == 0;
+        let short = body.length().is_some_and(|length| length <= SMALL_BODY_BYTES);
+        if short && !announced {
+            let rest = async { while let Some(Ok(_)) = body.next().await {} };
+            let clock = &*self.runtime.clock;
+            if dockless_runtime::timeout(clock, SMALL_BODY_TIME, rest).await.is_ok() && body.is_finished() {
+                return;
+            }
+        }
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(flow) = &connection.flow {
+            flow.ask_linger();
+        }
+    }
+}
+
+/// Refuses heads beyond the limits.
+fn check_limits(parts: &Parts) -> Result<(), ApiError> {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET_BYTES_MAX {
+        let message = format!("the request target is longer than {TARGET_BYTES_MAX} bytes");
+        return Err(ApiError::new(StatusCode::URI_TOO_LONG, ErrorCode::Unsupported, message));
+    }
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > HEADERS_BYTES_MAX {
+        let message = format!("the request headers are longer than {HEADERS_BYTES_MAX} bytes");
+        return Err(ApiError::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            ErrorCode::Unsupported,
+            message,
+        ));
+    }
+    Ok(())
+}
+
+fn unreadable_query(error: QueryError) -> ApiError {
+    ApiError::bad(
+        ErrorCode::Unsupported,
+        match error {
+            QueryError::TooMany => "too many query parameters",
+            QueryError::NotText => "the query is not UTF-8",
+        },
+    )
+}
+
+/// What a client that speaks plain HTTP to a TLS address gets.
+fn plain_refused(outside: &Outside) -> ApiError {
+    let at = outside.host.as_ref().map(|host| format!(": use https://{host}")).unwrap_or_default();
+    ApiError::bad(ErrorCode::Unsupported, format!("this address speaks HTTPS only{at}"))
+}
+
+/// A namespace (`?ns=docker.io`) that may be repeated in a header: the bytes of a host and its port.
+fn sane_namespace(text: &str) -> Option<HeaderValue> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]/".contains(&byte);
+    let sane = !text.is_empty() && text.len() <= 255 && text.bytes().all(allowed);
+    sane.then(|| HeaderValue::from_str(text).ok()).flatten()
+}
+
+/// An address that can stand before `/token`.
+fn check_public_url(url: Option<&str>) -> Result<(), SettingsError> {
+    let Some(url) = url else { return Ok(()) };
+    let wrong = |reason: &str| {
+        Err(SettingsError {
+            key: "http.public_url",
+            reason: format!("{url:?} {reason}, such as https://registry.example.org"),
+        })
+    };
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        None => wrong("does not begin with https:// or http://"),
+        Some("") => wrong("has no host"),
+        Some(rest) if rest.contains(['"', '\\', '?', '#', ' ']) || rest.chars().any(char::is_control) => {
+            wrong("is not a plain address")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// Kept beside the door so that requests from within need no socket.
+impl Connection {
+    /// What a request from this process itself comes over.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(Peer::Unix, Scheme::Http, false)
+    }
+}

@@ -1,0 +1,117 @@
+//! What the two halves of one HTTP/1.1 connection know of each other: the socket below hyper, the bodies above it.
+//!
+//! hyper asks a body for more while earlier frames still wait for the socket. A body that looks here first holds one
+//! frame per slow reader and not a queue of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures_util::task::AtomicWaker;
+
+/// Shared by the stream of a connection and by what is read and written over it.
+#[derive(Debug, Default)]
+pub(crate) struct Flow {
+    /// Frames handed to hyper have not all reached the socket.
+    pending: AtomicBool,
+    /// Whoever waits for them.
+    waiting: AtomicWaker,
+    /// The socket was full for longer than [`crate::server::stream::SLOW_AFTER`] since the last look.
+    slow: AtomicBool,
+    /// Request heads read so far.
+    heads: AtomicU64,
+    /// Requests whose head is read and whose answer is not over.
+    active: AtomicUsize,
+    /// The peer may still be sending a body that nobody reads: close slowly, so that the answer reaches it.
+    linger: AtomicBool,
+}
+
+impl Flow {
+    /// A frame was handed over.
+    pub(crate) fn frame_began(&self) {
+        self.pending.store(true, Ordering::Release);
+    }
+
+    /// Ready once every frame handed over is in the socket.
+    pub(crate) fn poll_drained(&self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.pending.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        self.waiting.register(context.waker());
+        // The flush may have come between the look and the registration.
+        if self.pending.load(Ordering::Acquire) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// The socket took everything that hyper had.
+    pub(crate) fn flushed(&self) {
+        if self.pending.swap(false, Ordering::AcqRel) {
+            self.waiting.wake();
+        }
+    }
+
+    /// The socket was full for long.
+    pub(crate) fn mark_slow(&self) {
+        self.slow.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the socket was full for long since the last call.
+    pub(crate) fn take_slow(&self) -> bool {
+        self.slow.swap(false, Ordering::Relaxed)
+    }
+
+    /// A request head was read; the answer is over when the guard is dropped.
+    pub(crate) fn head_read(self: &Arc<Self>) -> Active {
+        self.heads.fetch_add(1, Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Active(self.clone())
+    }
+
+    /// Whether a request is being answered.
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// Request heads read so far.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads.load(Ordering::Relaxed)
+    }
+
+    /// The request body was left unread.
+    pub(crate) fn ask_linger(&self) {
+        self.linger.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether some request body was left unread.
+    pub(crate) fn wants_linger(&self) -> bool {
+        self.linger.load(Ordering::Relaxed)
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Active(Arc<Flow>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::poll_fn;
+
+    use super::*;
+
+    #[test]
+    fn a_body_waits_until_its_frame_is_in_the_socket() {
+        let flow = Flow::default();
+        let drained = |flow: &Flow| poll_fn(|context| flow.poll_drained(context)).now_or_never().is_some();
+        assert!(drained(&flow), "nothing was handed over yet");
+        flow.frame_began();
+        assert!(!drained(&flow));
+        flow.flushed();
+        assert!(drained(&flow));
+    }
+}

@@ -1,0 +1,53 @@
+//! Whether the node lives, whether it should get requests, and what it counts.
+
+use dockless_registry::Registry;
+use dockless_runtime::{MetricRegistry, Runtime};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::error::ApiError;
+use crate::outbound::Outbound;
+use crate::reply;
+
+/// What `MetricRegistry::encode` writes.
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `GET /healthz`: that this is answered is the answer.
+pub(crate) fn healthz() -> Response<Outbound> {
+    uncached(reply::json(StatusCode::OK, json!({ "status": "ok" }).to_string().into_bytes()))
+}
+
+/// `GET /readyz`: `503` with the reasons while requests should go elsewhere.
+pub(crate) async fn readyz(
+    registry: &Registry,
+    runtime: &Runtime,
+    draining: bool,
+    problem: Option<String>,
+) -> Result<Response<Outbound>, ApiError> {
+    let asked = registry.clone();
+    // It asks the disk, which may hang.
+    let reasons = runtime.blocking("readiness", move || asked.readiness()).await;
+    let reasons = reasons.map_err(|lost| ApiError::internal(&lost.to_string()))?;
+    let mut reasons: Vec<_> =
+        reasons.iter().map(|reason| json!({ "code": reason.code, "message": reason.message })).collect();
+    if draining && reasons.iter().all(|reason| reason["code"] != "stopping") {
+        reasons.push(json!({ "code": "stopping", "message": "the node is stopping" }));
+    }
+    let ready = reasons.is_empty();
+    // What an operator should mend, but clients need not go elsewhere for.
+    let warnings: Vec<_> =
+        problem.iter().map(|message| json!({ "code": "access", "message": message })).collect();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "ready": ready, "reasons": reasons, "warnings": warnings });
+    Ok(uncached(reply::json(status, body.to_string().into_bytes())))
+}
+
+/// `GET /metrics`
+pub(crate) fn metrics(metrics: &MetricRegistry) -> Response<Outbound> {
+    uncached(reply::content(StatusCode::OK, METRICS_TYPE, metrics.encode().into()))
+}
+
+fn uncached(mut response: Response<Outbound>) -> Response<Outbound> {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,37 @@
+//! The HTTP door of a node: the registry API, tokens, health, metrics and administration, over TLS and plain HTTP on
+//! one port.
+//!
+//! [`Door::handle`] answers one request and knows nothing of sockets; [`serve`] gives it sockets. Every error that a
+//! client sees is made in one file, `error.rs`.
+
+pub mod admin;
+mod call;
+mod challenge;
+mod connection;
+mod credentials;
+mod door;
+mod error;
+mod exchange;
+mod flow;
+pub mod fuzz;
+mod health;
+mod inbound;
+mod metrics;
+mod outbound;
+mod proxy;
+mod query;
+mod reply;
+mod server;
+mod settings;
+mod target;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+mod token;
+mod v2;
+
+pub use connection::{Connection, Peer, Scheme};
+pub use door::{Door, DoorParts, NodeFacts};
+pub use outbound::{Outbound, OutboundError};
+pub use server::{BoundListener, ListenerSocket, Served, serve};
+pub use settings::{Settings, SettingsError};

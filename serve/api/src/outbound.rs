@@ -1,0 +1,249 @@
+//! The body of every answer: bytes from memory, ranges of a blob, or several of both.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use dockless_registry::Registry;
+use dockless_runtime::BoxFuture;
+use dockless_store::{Blob, READ_BYTES_FIRST, READ_BYTES_MAX, StoreError};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::exchange::Exchange;
+use crate::flow::Flow;
+
+/// Frames to a reader that has not shown that it is fast: what a reader that stands still may hold in memory.
+const FRAME_CAUTIOUS: usize = READ_BYTES_FIRST;
+
+/// Frames to a fast reader.
+const FRAME_FAST: usize = READ_BYTES_MAX;
+
+/// Bytes after which a reader that never stood still counts as fast: more than the socket buffers of both ends hold
+/// by default, so that someone must have read.
+const FAST_AFTER: u64 = 8 << 20;
+
+/// The content of a blob could not be read to its end. The connection is cut: a body is never ended well that is
+/// not whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the body cannot be completed: {0}")]
+pub struct OutboundError(String);
+
+/// The body of an answer. Its length is always known before it is sent.
+pub struct Outbound {
+    parts: Parts,
+    remaining: u64,
+    flow: Option<Arc<Flow>>,
+    /// Written when the answer is over, however it ends.
+    exchange: Option<Box<Exchange>>,
+}
+
+enum Parts {
+    Memory(Option<Bytes>),
+    Blob(BlobPart),
+    Several(VecDeque<Part>),
+}
+
+/// One piece of a body of several.
+pub(crate) enum Part {
+    /// From memory.
+    Memory(Bytes),
+    /// A range of a blob.
+    Blob(BlobPart),
+}
+
+/// A range of a blob that is being read.
+pub(crate) struct BlobPart {
+    /// Told when the blob turns out to be damaged.
+    registry: Registry,
+    blob: Blob,
+    offset: u64,
+    end: u64,
+    frame: usize,
+    unhindered: u64,
+    reading: Option<BoxFuture<'static, Result<Bytes, StoreError>>>,
+}
+
+impl std::fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbound").field("remaining", &self.remaining).finish_non_exhaustive()
+    }
+}
+
+impl Outbound {
+    /// Nothing.
+    pub(crate) fn empty() -> Self {
+        Self::memory(Bytes::new())
+    }
+
+    /// Bytes from memory.
+    pub(crate) fn memory(bytes: Bytes) -> Self {
+        let remaining = bytes.len() as u64;
+        Self { parts: Parts::Memory(Some(bytes)), remaining, flow: None, exchange: None }
+    }
+
+    /// One range of a blob.
+    pub(crate) fn blob(part: BlobPart) -> Self {
+        let remaining = part.len();
+        Self { parts: Parts::Blob(part), remaining, flow: None, exchange: None }
+    }
+
+    /// Several pieces, one after the other.
+    pub(crate) fn several(parts: VecDeque<Part>) -> Self {
+        let remaining = parts.iter().map(Part::len).sum();
+        Self { parts: Parts::Several(parts), remaining, flow: None, exchange: None }
+    }
+
+    /// Bytes that are still to come.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Ties the body to its connection and to the record of its exchange.
+    pub(crate) fn attach(&mut self, flow: Option<Arc<Flow>>, exchange: Box<Exchange>) {
+        self.flow = flow;
+        self.exchange = Some(exchange);
+    }
+}
+
+impl Part {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Blob(part) => part.len(),
+        }
+    }
+}
+
+impl BlobPart {
+    /// Bytes `offset..end` of `blob`.
+    pub(crate) fn new(registry: Registry, blob: Blob, offset: u64, end: u64) -> Self {
+        Self {
+            registry,
+            blob,
+            offset,
+            end: end.max(offset),
+            frame: FRAME_CAUTIOUS,
+            unhindered: 0,
+            reading: None,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.end - self.offset
+    }
+
+    /// Chooses the size of the next frame by how the last ones went.
+    fn adapt(&mut self, flow: &Flow) {
+        if flow.take_slow() {
+            self.unhindered = 0;
+        }
+        self.frame = if self.unhindered >= FAST_AFTER { FRAME_FAST } else { FRAME_CAUTIOUS };
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, OutboundError>> {
+        let want = usize::try_from(self.len()).unwrap_or(usize::MAX).min(self.frame);
+        let read = match &mut self.reading {
+            Some(reading) => ready!(reading.as_mut().poll(context)),
+            None => match self.blob.try_read(self.offset, want) {
+                Some(read) => read,
+                None => {
+                    let (blob, offset) = (self.blob.clone(), self.offset);
+                    let reading = self.reading.insert(Box::pin(async move { blob.read(offset, want).await }));
+                    ready!(reading.as_mut().poll(context))
+                }
+            },
+        };
+        self.reading = None;
+        let mut bytes = read.map_err(|error| {
+            if let StoreError::Damaged(digest) = &error {
+                self.registry.report_damaged(digest);
+            }
+            OutboundError(error.to_string())
+        })?;
+        if bytes.is_empty() {
+            return Poll::Ready(Err(OutboundError("the blob is shorter than its size".to_owned())));
+        }
+        bytes.truncate(want);
+        self.offset += bytes.len() as u64;
+        self.unhindered += bytes.len() as u64;
+        Poll::Ready(Ok(bytes))
+    }
+}
+
+impl Parts {
+    /// The next frame. A part that is used up makes way for the next one.
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        flow: Option<&Arc<Flow>>,
+    ) -> Poll<Option<Result<Bytes, OutboundError>>> {
+        let part = match self {
+            Self::Memory(bytes) => {
+                return Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok));
+            }
+            Self::Blob(part) => part,
+            Self::Several(parts) => loop {
+                match parts.front_mut() {
+                    None => return Poll::Ready(None),
+                    Some(Part::Memory(bytes)) => {
+                        let bytes = std::mem::take(bytes);
+                        parts.pop_front();
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                    Some(Part::Blob(part)) if part.len() == 0 => drop(parts.pop_front()),
+                    Some(Part::Blob(_)) => match parts.front_mut() {
+                        Some(Part::Blob(part)) => break part,
+                        _ => return Poll::Ready(None),
+                    },
+                }
+            },
+        };
+        if part.len() == 0 {
+            return Poll::Ready(None);
+        }
+        if let Some(flow) = flow {
+            if part.reading.is_none() {
+                ready!(flow.poll_drained(context));
+                part.adapt(flow);
+            }
+            let bytes = ready!(part.poll_read(context));
+            flow.frame_began();
+            return Poll::Ready(Some(bytes));
+        }
+        part.poll_read(context).map(Some)
+    }
+}
+
+impl Body for Outbound {
+    type Data = Bytes;
+    type Error = OutboundError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, OutboundError>>> {
+        let this = &mut *self;
+        let next = ready!(this.parts.poll_next(context, this.flow.as_ref()));
+        Poll::Ready(next.map(|bytes| {
+            if let Err(error) = &bytes {
+                tracing::error!(%error, "an answer was cut short");
+            }
+            let bytes = bytes?;
+            this.remaining = this.remaining.saturating_sub(bytes.len() as u64);
+            if let Some(exchange) = &mut this.exchange {
+                exchange.sent(bytes.len(), this.remaining);
+            }
+            Ok(Frame::data(bytes))
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining)
+    }
+}

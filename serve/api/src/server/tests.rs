@@ -1,0 +1,7 @@
+//! The server on real sockets, asked by clients that write bytes.
+
+mod bodies;
+mod fixture;
+mod limits;
+mod protocols;
+mod stop;

@@ -1,0 +1,11 @@
+//! The door as a whole, asked without sockets: a simulated machine, a ledger and a store in memory.
+
+mod access;
+mod admin;
+mod blobs;
+mod door;
+mod fixture;
+mod lists;
+mod manifests;
+mod settings;
+mod uploads;

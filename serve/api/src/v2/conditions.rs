@@ -1,0 +1,48 @@
+//! Conditions on a request (RFC 9110, section 13): what the client has already, and what it will not overwrite.
+
+use dockless_oci::{Digest, ErrorCode};
+use dockless_registry::TagCondition;
+use http::{Response, StatusCode, header};
+
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::outbound::Outbound;
+use crate::reply;
+
+/// Entity tags of one `If-Match`; each costs a comparison.
+const MATCHES_MAX: usize = 16;
+
+/// `304` when `If-None-Match` names this content.
+pub(super) fn not_modified(call: &Call<'_>, digest: &Digest) -> Option<Response<Outbound>> {
+    let tags = call.entity_tags(header::IF_NONE_MATCH);
+    let known = tags.iter().any(|tag| tag == "*" || tag == digest.as_str());
+    known.then(|| reply::empty(StatusCode::NOT_MODIFIED))
+}
+
+/// Whether `Range` is to be obeyed: without `If-Range`, or when that names this content. A date never does: nothing
+/// here has one.
+pub(super) fn range_holds(call: &Call<'_>, digest: &Digest) -> bool {
+    match call.headers.get(header::IF_RANGE) {
+        None => true,
+        Some(value) => value.as_bytes() == reply::entity_tag(digest).as_bytes(),
+    }
+}
+
+/// What a tag must be for a PUT to happen: `If-Match`, or `If-None-Match: *`.
+pub(super) fn of_tag(call: &Call<'_>) -> Result<Option<TagCondition>, ApiError> {
+    let refused = |message: &str| Err(ApiError::bad(ErrorCode::ManifestInvalid, message));
+    let matching = call.entity_tags(header::IF_MATCH);
+    let absent = call.entity_tags(header::IF_NONE_MATCH);
+    match (matching.as_slice(), absent.as_slice()) {
+        ([], []) => Ok(None),
+        ([star], []) if star == "*" => Ok(Some(TagCondition::Exists)),
+        ([], [star]) if star == "*" => Ok(Some(TagCondition::Absent)),
+        (matching, []) if matching.len() <= MATCHES_MAX => {
+            // What is no digest is the entity tag of nothing here: it matches nothing.
+            let digests: Vec<Digest> = matching.iter().filter_map(|tag| Digest::parse(tag).ok()).collect();
+            Ok(Some(TagCondition::MatchOneOf(digests)))
+        }
+        (_, []) => refused("If-Match names too many entity tags"),
+        _ => refused("a manifest can be put on one condition: If-Match, or If-None-Match: *"),
+    }
+}

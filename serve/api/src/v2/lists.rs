@@ -1,0 +1,71 @@
+//! Lists in pages: the tags of a repository, and the repositories.
+
+use dockless_oci::{ErrorCode, RepositoryName};
+use dockless_registry::access::Action;
+use http::{Response, StatusCode, header};
+use serde::Serialize;
+
+use super::Answer;
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::outbound::Outbound;
+use crate::reply;
+
+#[derive(Serialize)]
+struct TagList<'a> {
+    name: &'a str,
+    tags: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Catalog<'a> {
+    repositories: &'a [String],
+}
+
+/// `GET /v2/<name>/tags/list`
+pub(super) fn tags(call: &Call<'_>, repository: &RepositoryName) -> Answer {
+    call.require(repository, Action::Pull)?;
+    let page = call.registry.tags(repository, page_size(call)?, call.query.get("last"))?;
+    let tags: Vec<String> = page.items.iter().map(ToString::to_string).collect();
+    let body = json(&TagList { name: repository.as_str(), tags: &tags });
+    Ok(page_response(call, &format!("/v2/{repository}/tags/list"), body, page.next.as_deref()))
+}
+
+/// `GET /v2/_catalog`
+pub(super) fn catalog(call: &Call<'_>) -> Answer {
+    if !call.caller.may_list() {
+        if call.caller.user().is_some() && !call.caller.is_entitled_to_list() {
+            let message = format!("{} may not list the repositories", call.caller.subject());
+            return Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message));
+        }
+        return Err(call.challenge());
+    }
+    let page = call.registry.catalog(&call.caller, page_size(call)?, call.query.get("last"))?;
+    let names: Vec<String> = page.items.iter().map(ToString::to_string).collect();
+    let body = json(&Catalog { repositories: &names });
+    Ok(page_response(call, "/v2/_catalog", body, page.next.as_deref()))
+}
+
+/// The parameter `n`. One that is no number is an error; a huge one is what the registry makes of it.
+fn page_size(call: &Call<'_>) -> Result<Option<usize>, ApiError> {
+    let Some(text) = call.query.get("n") else { return Ok(None) };
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ApiError::bad(ErrorCode::PaginationNumberInvalid, "n is no whole number"));
+    }
+    Ok(Some(text.parse().unwrap_or(usize::MAX)))
+}
+
+/// A page, with the `Link` to the next one. The link keeps every other parameter; its `n` is what was asked for.
+fn page_response(call: &Call<'_>, path: &str, body: Vec<u8>, last: Option<&str>) -> Response<Outbound> {
+    let mut response = reply::json(StatusCode::OK, body);
+    reply::set(response.headers_mut(), header::CACHE_CONTROL, "no-cache");
+    if let Some(last) = last {
+        let link = format!("<{path}?{}>; rel=\"next\"", call.query.with(&[("last", last)]));
+        reply::set(response.headers_mut(), header::LINK, &link);
+    }
+    response
+}
+
+fn json(list: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(list).expect("lists of strings always serialise")
+}
