@@ -1,0 +1,76 @@
+//! `dockless du`: how much the repositories hold.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::admin_client::{AdminClient, Repository, Totals, Usage};
+use super::output::{self, Table};
+use super::target::Target;
+use super::{Failure, NodeArgs};
+
+/// `dockless du [REPOSITORY]`.
+#[derive(Args)]
+#[command(after_help = "\
+A blob that several repositories hold counts in each of them, and once in the
+total. Manifests are not counted; they are small.")]
+pub(crate) struct Du {
+    /// Only this repository
+    repository: Option<Target>,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// What `--json` prints without a repository.
+#[derive(Serialize)]
+struct Answer<'a> {
+    total: &'a Totals,
+    repositories: &'a [Repository],
+}
+
+impl Du {
+    /// Prints the usage, the largest repository first.
+    pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let mut client = AdminClient::connect(&self.node.data()?).await?;
+        if let Some(target) = &self.repository {
+            let usage: Usage = client.usage(&target.repository).await?;
+            if self.node.json {
+                return output::json(&Repository { name: target.repository.clone(), usage });
+            }
+            output::text(&one(&usage));
+            return Ok(());
+        }
+        let totals = client.totals().await?;
+        let mut repositories = client.repositories("").await?;
+        repositories.sort_by(|a, b| b.usage.bytes.cmp(&a.usage.bytes).then_with(|| a.name.cmp(&b.name)));
+        if self.node.json {
+            return output::json(&Answer { total: &totals, repositories: &repositories });
+        }
+        output::text(&all(&repositories, &totals));
+        Ok(())
+    }
+}
+
+/// One repository for people.
+fn one(usage: &Usage) -> String {
+    format!(
+        "{} in {}, {}, {}\n",
+        output::size(usage.bytes),
+        output::count(usage.blobs, "blob"),
+        output::count(usage.manifests, "manifest"),
+        output::count(usage.tags, "tag"),
+    )
+}
+
+/// All repositories for people.
+fn all(repositories: &[Repository], totals: &Totals) -> String {
+    let mut table = Table::new(&[">SIZE", ">BLOBS", "REPOSITORY"]);
+    for Repository { name, usage } in repositories {
+        table.row(vec![output::size(usage.bytes), usage.blobs.to_string(), name.to_string()]);
+    }
+    table.row(vec![
+        output::size(totals.bytes),
+        totals.blobs.to_string(),
+        "(total, each blob once)".to_owned(),
+    ]);
+    table.render()
+}

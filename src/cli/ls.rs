@@ -1,0 +1,58 @@
+//! `dockless ls`: the repositories of a node.
+
+use clap::Args;
+use serde::Serialize;
+
+use super::admin_client::{AdminClient, Repository};
+use super::output::{self, Table};
+use super::{Failure, NodeArgs};
+
+/// `dockless ls [PREFIX]`.
+#[derive(Args)]
+pub(crate) struct Ls {
+    /// Only repositories whose name begins with this
+    prefix: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Answer<'a> {
+    repositories: &'a [Repository],
+}
+
+impl Ls {
+    /// Prints the list.
+    pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let mut client = AdminClient::connect(&self.node.data()?).await?;
+        let repositories = client.repositories(self.prefix.as_deref().unwrap_or_default()).await?;
+        if self.node.json {
+            return output::json(&Answer { repositories: &repositories });
+        }
+        if repositories.is_empty() {
+            output::note(
+                "no repositories yet; push one, for example with `docker push 127.0.0.1:5000/you/app:1`",
+            );
+            return Ok(());
+        }
+        output::text(&table(&repositories).render());
+        Ok(())
+    }
+}
+
+/// The list for people.
+fn table(repositories: &[Repository]) -> Table {
+    let mut table = Table::new(&["REPOSITORY", ">TAGS", ">MANIFESTS", ">BLOBS", ">SIZE"]);
+    for repository in repositories {
+        let usage = &repository.usage;
+        table.row(vec![
+            repository.name.to_string(),
+            usage.tags.to_string(),
+            usage.manifests.to_string(),
+            usage.blobs.to_string(),
+            output::size(usage.bytes),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,288 @@
+//! A node: the one place that names every part, puts them together, and takes them apart again.
+
+mod address;
+mod bind;
+mod port_holder;
+mod signals;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dockless_api::tls::Certificates;
+use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts};
+use dockless_meta::LocalLedger;
+use dockless_registry::access::{Access, open_or_create_key};
+use dockless_registry::{Parts, Registry};
+use dockless_runtime::{MetricRegistry, Runtime, shutdown};
+use dockless_store::{DataDirectory, DataDirectoryError, FilesystemStore};
+
+use crate::cli::{Failure, output};
+use crate::config::Settings;
+use crate::notify::{Notifier, State};
+use crate::telemetry::LogHandle;
+use bind::Bound;
+use signals::{Signals, Wish};
+
+/// Reads the configuration again, as it was read at the start.
+pub(crate) type Again<'a> = &'a dyn Fn() -> Result<Settings, Failure>;
+
+/// What a node is started with.
+pub(crate) struct Start<'a> {
+    /// What it was told.
+    pub(crate) settings: Settings,
+    /// Its data directory.
+    pub(crate) data: PathBuf,
+    /// Changes what is logged.
+    pub(crate) log: LogHandle,
+    /// The service manager.
+    pub(crate) notifier: Notifier,
+    /// Reads the configuration again.
+    pub(crate) again: Again<'a>,
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// What keeps it from starting, or from stopping cleanly.
+pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
+    let Start { settings, data, .. } = &start;
+    let runtime = Runtime::real();
+    let mut signals = Signals::catch()?;
+    let data =
+        std::path::absolute(data).map_err(|error| Failure::failed(format!("{}: {error}", data.display())))?;
+    let directory = open_directory(&runtime, &data).await?;
+    let admin = bind::bind_private(&runtime, &directory.admin_socket()).await?;
+    let bound = bind::bind(&runtime, &settings.listen).await?;
+    let metrics = Arc::new(MetricRegistry::new());
+    let access = Arc::new(open_access(&runtime, settings, &directory).await?);
+    access.register(&metrics);
+    let registry = open_registry(&runtime, settings, &directory, &metrics);
+    let (registry, tls) = tokio::try_join!(registry, open_certificates(&runtime, settings, &directory))?;
+    let listening = Listening::new(&bound, settings);
+    listening.warn(settings, access.required());
+    let door = Door::new(DoorParts {
+        registry: registry.clone(),
+        access,
+        runtime: runtime.clone(),
+        settings: settings.door(),
+        metrics,
+        tls,
+        facts: NodeFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            data: data.clone(),
+            listeners: listening.urls.clone(),
+        },
+    });
+    let door = door.map_err(|error| Failure::usage(error.to_string()))?;
+    let (stop, stopping) = shutdown();
+    let serving = dockless_api::serve(door, listeners(admin, bound, settings), stopping);
+    let mut serving = std::pin::pin!(serving);
+    announce(&listening, &data);
+    start.notifier.tell(State::Ready);
+    loop {
+        tokio::select! {
+            _ = &mut serving => break,
+            wish = signals.next() => match wish {
+                Wish::Reload => start.reload(),
+                Wish::Stop => {
+                    start.notifier.tell(State::Stopping);
+                    tracing::info!("stopping: running requests may end; a second signal stops at once");
+                    stop.trigger();
+                    tokio::select! {
+                        _ = &mut serving => break,
+                        () = signals.stop() => return Err(Failure::failed("stopped at once, as a second signal asked for")),
+                    }
+                }
+            },
+        }
+    }
+    registry.stop().await.map_err(failed("cannot stop the registry cleanly"))?;
+    listening.remove_sockets(&runtime, &directory);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Locks the data directory, or says who has it.
+async fn open_directory(runtime: &Runtime, data: &Path) -> Result<DataDirectory, Failure> {
+    let (disk, path) = (runtime.disk.clone(), data.to_owned());
+    let opened = runtime.blocking("open data directory", move || DataDirectory::open(&*disk, &path)).await;
+    opened.map_err(failed("cannot open the data directory"))?.map_err(|error| {
+        let failure = Failure::failed(error.to_string());
+        match error {
+            DataDirectoryError::Locked { .. } => failure
+                .hint("stop that one (`dockless status` shows it), or give another directory with `--data`"),
+            DataDirectoryError::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                failure.hint("give a directory that this user may write with `--data`")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// Makes what decides who may do what.
+async fn open_access(
+    runtime: &Runtime,
+    settings: &Settings,
+    directory: &DataDirectory,
+) -> Result<Access, Failure> {
+    let Some(htpasswd) = settings.access.htpasswd.clone() else { return Ok(Access::anonymous()) };
+    let (within, settings, keys) = (runtime.clone(), settings.clone(), directory.keys());
+    let open = move || -> Result<Access, Failure> {
+        let key = match settings.token_key(&*within.disk)? {
+            Some(key) => key,
+            None => open_or_create_key(&within, &keys).map_err(|error| Failure::failed(error.to_string()))?,
+        };
+        let access = Access::from_htpasswd(within, htpasswd, settings.rules(), key, settings.access());
+        access.map_err(|error| Failure::usage(error.to_string()))
+    };
+    runtime.blocking("open access", open).await.map_err(failed("cannot read the users"))?
+}
+
+/// Opens the ledger and the store, side by side, and the registry on them.
+async fn open_registry(
+    runtime: &Runtime,
+    settings: &Settings,
+    directory: &DataDirectory,
+    metrics: &MetricRegistry,
+) -> Result<Registry, Failure> {
+    let ledger = LocalLedger::open(runtime.clone(), directory.ledger(), settings.ledger());
+    let blobs = FilesystemStore::open(runtime.clone(), directory.store(), settings.store());
+    let (ledger, blobs) = tokio::join!(ledger, blobs);
+    Ok(Registry::new(Parts {
+        ledger: ledger.map_err(failed("cannot open the ledger"))?,
+        blobs: blobs.map_err(failed("cannot open the store"))?,
+        runtime: runtime.clone(),
+        settings: settings.registry(directory.path()),
+        metrics,
+    }))
+}
+
+/// Reads the certificates that were given, or makes the node's own.
+async fn open_certificates(
+    runtime: &Runtime,
+    settings: &Settings,
+    directory: &DataDirectory,
+) -> Result<Option<Arc<Certificates>>, Failure> {
+    if settings.http.plain_http {
+        return Ok(None);
+    }
+    let opened = match (&settings.tls.certificate, &settings.tls.key) {
+        (Some(certificate), Some(key)) => Certificates::given(runtime, certificate, key).await,
+        _ => Certificates::own(runtime, &directory.keys(), &settings.tls.names).await,
+    };
+    opened.map(Some).map_err(failed("cannot open the certificates"))
+}
+
+/// The sockets as the door takes them.
+fn listeners(admin: tokio::net::UnixListener, bound: Vec<Bound>, settings: &Settings) -> Vec<BoundListener> {
+    let of = |bound: Bound| match bound {
+        Bound::Tcp(listener, address) => BoundListener {
+            socket: ListenerSocket::Tcp(listener),
+            admin: false,
+            plain: settings.http.plain_http || address::Address::Tcp(address).is_local(),
+            tls: !settings.http.plain_http,
+        },
+        Bound::Unix(listener, _) => {
+            BoundListener { socket: ListenerSocket::Unix(listener), admin: false, plain: true, tls: false }
+        }
+    };
+    let admin = BoundListener { socket: ListenerSocket::Unix(admin), admin: true, plain: true, tls: false };
+    std::iter::once(admin).chain(bound.into_iter().map(of)).collect()
+}
+
+/// Where the node listens, as people are told.
+struct Listening {
+    /// A URL for each address.
+    urls: Vec<String>,
+    /// Those that other machines reach.
+    wide: Vec<String>,
+    /// The paths of unix sockets.
+    sockets: Vec<PathBuf>,
+}
+
+impl Listening {
+    /// Looks at what was bound.
+    fn new(bound: &[Bound], settings: &Settings) -> Self {
+        let mut listening = Self { urls: Vec::new(), wide: Vec::new(), sockets: Vec::new() };
+        for bound in bound {
+            match bound {
+                Bound::Unix(_, path) => {
+                    listening.urls.push(format!("unix:{}", path.display()));
+                    listening.sockets.push(path.clone());
+                }
+                Bound::Tcp(_, address) => {
+                    let local = address::Address::Tcp(*address).is_local();
+                    let scheme = if local || settings.http.plain_http { "http" } else { "https" };
+                    listening.urls.push(format!("{scheme}://{address}"));
+                    if !local {
+                        listening.wide.push(address.to_string());
+                    }
+                }
+            }
+        }
+        listening
+    }
+
+    /// Removes the sockets that a closed listener leaves behind.
+    fn remove_sockets(&self, runtime: &Runtime, directory: &DataDirectory) {
+        for path in self.sockets.iter().chain([&directory.admin_socket()]) {
+            // One that stays is removed by the next start.
+            let _ = runtime.disk.remove(path);
+        }
+    }
+
+    /// Says what a node that other machines reach exposes.
+    fn warn(&self, settings: &Settings, login: bool) {
+        if self.wide.is_empty() {
+            return;
+        }
+        let addresses = self.wide.join(", ");
+        if !login {
+            tracing::warn!(
+                "everybody who reaches {addresses} may pull, push and delete everything on this node; \
+                 give `--htpasswd FILE` to make them log in"
+            );
+        } else if settings.http.plain_http {
+            tracing::warn!(
+                "passwords cross the network in the open on {addresses}; leave out `--plain-http`, \
+                 or put a proxy that speaks TLS in front"
+            );
+        }
+    }
+}
+
+/// The first line of output.
+fn announce(listening: &Listening, data: &Path) {
+    let version = env!("CARGO_PKG_VERSION");
+    output::line(&format!(
+        "dockless {version} listens on {}, its data is in {}",
+        listening.urls.join(" "),
+        data.display()
+    ));
+}
+
+impl Start<'_> {
+    /// Reads the configuration again and takes over what can be changed while the node runs.
+    fn reload(&self) {
+        self.notifier.tell(State::Reloading);
+        match (self.again)() {
+            Ok(settings) => {
+                self.log.set(&settings.log);
+                tracing::info!("read the configuration again");
+                if !self.settings.same_but_logs(&settings) {
+                    tracing::warn!(
+                        "changes other than those of `log.level` and `log.access` count from the next start on"
+                    );
+                }
+            }
+            Err(failure) => tracing::error!("the configuration stays as it was: {}", failure.message),
+        }
+        self.notifier.tell(State::Ready);
+    }
+}
+
+/// Makes a failure of an error, in a sentence that begins with what failed.
+fn failed<E: Display>(what: &'static str) -> impl Fn(E) -> Failure {
+    move |error| Failure::failed(format!("{what}: {error}"))
+}
