@@ -102,16 +102,14 @@ impl Registry {
         Ok(PutDone { digest, tags, subject })
     }
 
-    /// Submits a put; where some of its tags are immutable, nobody else changes tags of the repository meanwhile.
-    pub(crate) async fn commit(&self, mut put: PutManifest) -> Result<(), Error> {
-        let immutable =
-            put.tags.iter().filter(|tag| self.settings().is_immutable(&put.repository, tag)).count();
-        put.immutable_tags = immutable > 0 && immutable == put.tags.len();
+    /// Submits a put; where some of its tags are immutable, nobody else changes such tags of the repository
+    /// meanwhile.
+    pub(crate) async fn commit(&self, put: PutManifest) -> Result<(), Error> {
         let tags = put.tags.len();
-        if immutable == 0 || put.immutable_tags {
-            self.inner.submit(Command::PutManifest(put)).await??;
+        if put.tags.iter().any(|tag| self.settings().is_immutable(&put.repository, tag)) {
+            self.commit_immutable(put).await?;
         } else {
-            self.commit_mixed(put).await?;
+            self.inner.submit(Command::PutManifest(put)).await??;
         }
         for _ in 0..tags {
             self.inner.statistics.push(Content::Tag);
@@ -119,9 +117,10 @@ impl Registry {
         Ok(())
     }
 
-    /// Some tags are immutable and some are not, which one command cannot say: they are looked at first, and
-    /// whoever would change them waits.
-    async fn commit_mixed(&self, put: PutManifest) -> Result<(), Error> {
+    /// That some tags are immutable and others are not is nothing that one command can say: they are looked at
+    /// first, and whoever would change them waits.
+    async fn commit_immutable(&self, mut put: PutManifest) -> Result<(), Error> {
+        put.immutable_tags = put.tags.iter().all(|tag| self.settings().is_immutable(&put.repository, tag));
         let this = self.clone();
         self.to_its_end("manifest put", async move {
             let _changing = this.inner.lock_repository(&put.repository).await;

@@ -56,6 +56,12 @@ impl Caller {
         Self::new(Some("administrator".into()), OPEN.clone())
     }
 
+    /// A user under rules, without a password file.
+    #[cfg(test)]
+    pub(crate) fn with_rules(user: Option<&str>, rules: Vec<super::Rule>) -> Self {
+        Self::new(user.map(Into::into), Arc::new(Policy::new(rules).unwrap()))
+    }
+
     pub(super) fn new(user: Option<Arc<str>>, policy: Arc<Policy>) -> Self {
         Self { user, policy, token: None }
     }
