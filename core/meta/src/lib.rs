@@ -9,6 +9,7 @@ pub mod command;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod event;
+pub mod fuzz;
 pub mod journal;
 pub mod ledger;
 pub mod record;

@@ -254,6 +254,15 @@ impl<R: BufRead> LineReader<'_, R> {
         Line::decode(&self.line).map_err(|error: LineError| self.damaged(error.to_string()))
     }
 
+    /// Nothing may follow the last line; reading on also checks the sum over all of them.
+    fn finish(&mut self) -> Result<(), SnapshotError> {
+        match self.input.fill_buf() {
+            Ok([]) => Ok(()),
+            Ok(_) => Err(self.damaged("something follows the end")),
+            Err(error) => Err(self.damaged(error.to_string())),
+        }
+    }
+
     fn damaged(&self, what: impl Into<String>) -> SnapshotError {
         let what = format!("line {}: {}", self.count, what.into());
         SnapshotError::Damaged { path: self.path.to_owned(), what }
@@ -268,7 +277,7 @@ fn load_lines<R: BufRead>(
     for _ in 0..LINES_PER_WRITE {
         let before = lines.count;
         match lines.next()? {
-            Line::End(end) if end.lines == before => return Ok(true),
+            Line::End(end) if end.lines == before => return lines.finish().map(|()| true),
             Line::End(_) => return Err(lines.damaged("lines are missing")),
             Line::Snapshot(_) => return Err(lines.damaged("a second beginning")),
             Line::Content(content) => {

@@ -30,14 +30,19 @@ impl Counts {
             None => 0,
         };
         let value = tables.get(Table::Meta, meta::TOTALS)?;
-        let mut totals = value.map(|value| Totals::decode(&value)).transpose()?.unwrap_or_default();
+        let before = value.map(|value| Totals::decode(&value)).transpose()?.unwrap_or_default();
+        let mut totals = before;
         add(&mut totals.repositories, repositories)?;
         add(&mut totals.blobs, self.distinct_blobs)?;
         add(&mut totals.bytes, self.distinct_bytes)?;
         add(&mut totals.manifests, self.manifests)?;
         add(&mut totals.tags, self.tags)?;
         add(&mut totals.doomed, self.doomed)?;
-        tables.put(Table::Meta, meta::TOTALS, &totals.encode())
+        // One state has one form: nothing at all is no row.
+        if totals == Totals::default() {
+            return tables.delete(Table::Meta, meta::TOTALS).map(drop);
+        }
+        if totals == before { Ok(()) } else { tables.put(Table::Meta, meta::TOTALS, &totals.encode()) }
     }
 
     /// Writes the repository's row; answers how many more repositories there are.

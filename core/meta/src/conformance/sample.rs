@@ -6,7 +6,7 @@ use dockless_oci::manifest::{ManifestFacts, ReferenceFact, ReferenceKind};
 use dockless_oci::media_type::OCI_MANIFEST;
 use dockless_oci::name::{RepositoryName, Tag};
 
-use crate::command::{Command, PutManifest};
+use crate::command::{Command, PutManifest, TagCondition};
 
 /// The repository of this name.
 ///
@@ -99,4 +99,44 @@ pub fn delete(name: &str, bytes: &str) -> Command {
 #[must_use]
 pub fn delete_tag(name: &str, tag_name: &str) -> Command {
     Command::DeleteTag { repository: repository(name), tag: tag(tag_name) }
+}
+
+/// The commands behind the committed fixtures: every kind, refused ones too. Frozen with them.
+#[must_use]
+pub fn life() -> Vec<Command> {
+    let referrer = PutManifest {
+        facts: ManifestFacts {
+            subject: Some(digest("{\"one\":1}")),
+            artifact_type: Some("application/vnd.example.signature".to_owned()),
+            annotations: [("by".to_owned(), "someone".to_owned())].into(),
+            ..ManifestFacts::default()
+        },
+        ..manifest("library/app", "{\"signature\":1}")
+    };
+    vec![
+        Command::ExpectBlob { digest: digest("config") },
+        link("library/app", "config"),
+        link("library/app", "layer"),
+        put_with_layers("library/app", "{\"one\":1}", &["config", "layer"]),
+        put("library/app", "{\"two\":2}", &["latest", "v2"]),
+        Command::PutManifest(referrer.clone()),
+        mount("library/app", "mirror", "layer"),
+        link("library/app", "old"),
+        unlink("library/app", "config"),
+        unlink("library/app", "old"),
+        delete_tag("library/app", "never"),
+        Command::ExpectBlob { digest: digest("next") },
+        Command::PutManifest(PutManifest {
+            repository: repository("mirror"),
+            tags: vec![tag("latest")],
+            only_if: Some(TagCondition::Absent),
+            immutable_tags: true,
+            ..referrer
+        }),
+        put("library/app", "{\"three\":3}", &["latest"]),
+        delete("library/app", "{\"two\":2}"),
+        delete_tag("library/app", "latest"),
+        Command::ForgetBlob { digest: digest("old") },
+        unlink("mirror", "layer"),
+    ]
 }

@@ -116,3 +116,37 @@ fn read(reader: &mut FieldReader<'_>) -> Result<Event, RecordError> {
         _ => return Err(RecordError::Invalid("event")),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::sample::{digest, repository, tag};
+
+    #[test]
+    fn every_event_is_read_as_it_was_written() {
+        let (repository, digest, tag) = (repository("a/b"), digest("x"), tag("v1"));
+        let (name, some) = (|| repository.clone(), || digest.clone());
+        let events = [
+            Event::ManifestPut {
+                repository: name(),
+                digest: some(),
+                media_type: "m/t".to_owned(),
+                size: 7,
+                subject: Some(some()),
+                created: true,
+            },
+            Event::TagSet { repository: name(), tag: tag.clone(), digest: some(), previous: Some(some()) },
+            Event::TagSet { repository: name(), tag: tag.clone(), digest: some(), previous: None },
+            Event::TagDeleted { repository: name(), tag: tag.clone(), digest: some() },
+            Event::ManifestDeleted { repository: name(), digest: some(), subject: Some(some()) },
+            Event::BlobLinked { repository: name(), digest: some(), size: 7, mounted_from: Some(name()) },
+            Event::BlobUnlinked { repository: name(), digest: some() },
+            Event::Doomed { digest: some() },
+        ];
+        let written = encode(&events);
+        assert_eq!(decode(&written).as_deref(), Ok(&events[..]));
+        for length in 0..written.len() {
+            assert!(decode(&written[..length]).is_err(), "{length} bytes");
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The ledger of one node: it passes the suite, and comes back from every crash with all that it acknowledged.
 
+mod fixtures;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
