@@ -6,6 +6,7 @@
 )]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
+mod bench;
 mod pages;
 mod program;
 mod test;
@@ -23,7 +24,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   tidy              floors, owners, lengths, names and documents, in a second
   test              every test that needs no root, the real binary's included
   test --clients    these, then the real clients; needs root, installs Debian packages and builds Go tools by name
-  test --clients=all  helm, cosign and notation too; they take minutes to build";
+  test --clients=all  helm, cosign and notation too; they take minutes to build
+  bench [KEY=VALUE]...  this registry against its peers, interleaved; writes docs/benchmarks/; some twenty minutes.
+                    rounds=3 seconds=2 large_mib=1024 only=WORD output=docs/benchmarks";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(&root, test::Clients::None),
         ["test", "--clients"] => test::run(&root, test::Clients::Usual),
         ["test", "--clients=all"] => test::run(&root, test::Clients::All),
+        ["bench", rest @ ..] => bench::run(&root, rest),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

@@ -43,5 +43,6 @@ fn drawer(stem: &str) -> Option<&'static str> {
 fn depth(path: &str) -> usize {
     let inside = path.strip_prefix("src/").or_else(|| path.split_once("/src/").map(|(_, inside)| inside));
     let Some(inside) = inside else { return 0 };
-    inside.trim_end_matches("/tests.rs").split('/').count()
+    let module = inside.split("/tests/").next().unwrap_or(inside);
+    module.trim_end_matches("/tests.rs").split('/').count()
 }

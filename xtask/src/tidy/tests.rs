@@ -263,6 +263,11 @@ fn deep_modules_are_refused() {
         ])
     };
     assert_eq!(chain("core/meta/src/a/b/c/tests.rs"), []);
+    let beside =
+        [("core/meta/src/lib.rs", "//! A.\nmod a;\n"), ("core/meta/src/a.rs", "//! A.\nmod tests;\n")];
+    let inside =
+        [("core/meta/src/a/tests.rs", "//! T.\nmod e;\n"), ("core/meta/src/a/tests/e.rs", "//! E.\n")];
+    assert_eq!(with(&[beside, inside].concat()), []);
     let findings = chain("core/meta/src/a/b/c/d.rs");
     assert!(findings.len() == 1 && findings[0].rule.contains("deep"), "{findings:#?}");
 }

@@ -1,0 +1,195 @@
+//! The table: JSON for machines, Markdown for people, a chart for the eye.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::measure::median;
+use super::{Plan, chart};
+
+/// One measured operation over all servers.
+pub(crate) struct Row {
+    pub(crate) name: String,
+    /// What the figures are: `server CPU us/operation`, `MB/s`, ...
+    pub(crate) unit: &'static str,
+    /// Server -> one figure a round.
+    pub(crate) figures: BTreeMap<&'static str, Vec<f64>>,
+    /// The bar in words, and whether our median meets it (`None`: the row has no bar).
+    pub(crate) bar: Option<Bar>,
+}
+
+/// What was promised of a row.
+pub(crate) struct Bar {
+    pub(crate) text: String,
+    pub(crate) rule: Rule,
+}
+
+/// How the promise is checked, on medians.
+pub(crate) enum Rule {
+    /// Ours is at most this.
+    Most(f64),
+    /// Ours is at most this many times the named server's.
+    MostTimes(f64, &'static str),
+    /// Ours is at least this many times the named server's.
+    LeastTimes(f64, &'static str),
+}
+
+impl Row {
+    pub(crate) fn new(name: &str, unit: &'static str, bar: Option<(&str, Rule)>) -> Self {
+        let bar = bar.map(|(text, rule)| Bar { text: text.to_owned(), rule });
+        Self { name: name.to_owned(), unit, figures: BTreeMap::new(), bar }
+    }
+
+    pub(crate) fn add(&mut self, server: &'static str, figure: f64) {
+        self.figures.entry(server).or_default().push(figure);
+    }
+
+    pub(crate) fn median(&self, server: &str) -> Option<f64> {
+        median(self.figures.get(server)?)
+    }
+
+    /// Whether the bar is met; `None` without a bar or without figures.
+    pub(crate) fn met(&self) -> Option<bool> {
+        let ours = self.median("dockless")?;
+        Some(match &self.bar.as_ref()?.rule {
+            Rule::Most(limit) => ours <= *limit,
+            Rule::MostTimes(times, server) => ours <= times * self.median(server)?,
+            Rule::LeastTimes(times, server) => ours >= times * self.median(server)?,
+        })
+    }
+}
+
+/// All rows of a run, and where it ran.
+pub(crate) struct Table {
+    pub(crate) about: BTreeMap<&'static str, String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Table {
+    pub(crate) fn about_this_machine(plan: &Plan) -> Self {
+        let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model =
+            cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(':').nth(1));
+        let about = BTreeMap::from([
+            ("cpu", model.unwrap_or("unknown").trim().to_owned()),
+            ("cores", std::thread::available_parallelism().map_or(0, usize::from).to_string()),
+            ("kernel", output("uname", &["-r"])),
+            ("rustc", output("rustc", &["--version"])),
+            ("commit", output("git", &["rev-parse", "--short", "HEAD"])),
+            ("date", output("date", &["-u", "+%Y-%m-%d"])),
+            (
+                "command",
+                format!(
+                    "cargo xtask bench rounds={} seconds={} large_mib={}",
+                    plan.rounds, plan.seconds, plan.large_mib
+                ),
+            ),
+        ]);
+        Self { about, rows: Vec::new() }
+    }
+
+    /// Keeps the row and shows it at once, since a run takes minutes.
+    pub(crate) fn push(&mut self, row: Row) {
+        println!("{}", line(&row));
+        self.rows.push(row);
+    }
+}
+
+fn output(program: &str, words: &[&str]) -> String {
+    let output = Command::new(program).args(words).output();
+    output.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
+fn line(row: &Row) -> String {
+    let mut text = format!("{} [{}]:", row.name, row.unit);
+    for server in row.figures.keys() {
+        let _infallible = write!(text, " {server} {},", number(row.median(server)));
+    }
+    text.trim_end_matches(',').to_owned()
+}
+
+/// Writes `results.json`, `README.md` and `chart.svg` into the output folder.
+pub(crate) fn write(plan: &Plan, table: &Table) -> Result<(), String> {
+    let save = |name: &str, text: String| {
+        let path = plan.output.join(name);
+        std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    std::fs::create_dir_all(&plan.output).map_err(|error| error.to_string())?;
+    save("results.json", format!("{:#}\n", to_json(table)))?;
+    save("README.md", markdown(table))?;
+    save("chart.svg", chart::svg(table))
+}
+
+fn to_json(table: &Table) -> Value {
+    let rows: Vec<Value> = table
+        .rows
+        .iter()
+        .map(|row| {
+            json!({"name": row.name, "unit": row.unit, "figures": row.figures, "met": row.met(), "bar": row.bar.as_ref().map(|bar| &bar.text)})
+        })
+        .collect();
+    json!({"about": table.about, "rows": rows})
+}
+
+fn markdown(table: &Table) -> String {
+    let mut servers: Vec<&str> = table.rows.iter().flat_map(|row| row.figures.keys().copied()).collect();
+    servers.sort_unstable();
+    servers.dedup();
+    servers.sort_by_key(|server| *server != "dockless");
+    let mut text = String::from(
+        "# Benchmarks\nOne interleaved run; medians. Server CPU is the kernel's account of the server process. Less is better except where the unit is per second.\n\n",
+    );
+    for (key, value) in &table.about {
+        let _infallible = writeln!(text, "- {key}: {value}");
+    }
+    text.push_str("\n![bars: server CPU per operation](chart.svg)\n\n| operation | unit |");
+    for server in &servers {
+        let _infallible = write!(text, " {server} |");
+    }
+    text.push_str(" bar | met |\n| --- | --- |");
+    text.push_str(&" ---: |".repeat(servers.len()));
+    text.push_str(" --- | --- |\n");
+    for row in &table.rows {
+        let _infallible = write!(text, "| {} | {} |", row.name, row.unit);
+        for server in &servers {
+            let _infallible = write!(text, " {} |", number(row.median(server)));
+        }
+        let bar = row.bar.as_ref().map_or("", |bar| &bar.text);
+        let met = row.met().map_or("", |met| if met { "yes" } else { "**no**" });
+        let _infallible = writeln!(text, " {bar} | {met} |");
+    }
+    text
+}
+
+/// Three significant figures at least, without noise behind them.
+pub(crate) fn number(value: Option<f64>) -> String {
+    match value {
+        None => String::new(),
+        Some(value) if value >= 1000.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_checked_on_medians() {
+        let mut row = Row::new("row", "us", Some(("<= 2 x nginx", Rule::MostTimes(2.0, "nginx"))));
+        assert_eq!(row.met(), None);
+        for figure in [9.0, 1.0, 3.0] {
+            row.add("dockless", figure);
+        }
+        row.add("nginx", 1.0);
+        assert_eq!(row.met(), Some(false));
+        row.add("nginx", 2.5);
+        assert_eq!(row.met(), Some(true));
+    }
+}

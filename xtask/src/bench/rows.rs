@@ -1,0 +1,315 @@
+//! The rows of requests, pushes and connections.
+
+use std::path::{Path, PathBuf};
+
+use super::report::{Row, Rule, Table};
+use super::servers::{self, Server};
+use super::{Plan, driver, measure};
+
+/// Manifests that every server holds while it is asked for one.
+const TAGS: u64 = 1000;
+/// Connections of the request loops, and of the concurrent ones.
+const FEW: u64 = 8;
+const MANY: u64 = 64;
+/// Idle or slow connections held against us; 95 % of the file limit of 20,000.
+const HELD: u64 = 19_000;
+
+/// One request loop: the row's name, unit, bar, and the words for the load generator.
+struct Loop {
+    name: &'static str,
+    bar: (&'static str, Rule),
+    path: String,
+    method: &'static str,
+    connections: u64,
+}
+
+/// Answers per CPU second: reads of every kind, ours and the peers' and nginx's.
+pub(crate) fn request_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
+    let ours = servers::dockless(root, &plan.scratch.join("dockless"))?;
+    let mut all = servers::peers(root, &plan.scratch)?;
+    all.insert(0, ours);
+    let seeded = Seed::make(root, plan, &all)?;
+    let (nginx, secure) =
+        servers::nginx(&plan.scratch, seeded.keys.as_ref().map(|(a, b)| (a.as_path(), b.as_path())))?;
+    all.push(nginx);
+    for one in loops(&seeded).into_iter().filter(|one| one.name.contains(&plan.only)) {
+        table.push(request_row(root, plan, &all, one)?);
+    }
+    concurrent_manifests(root, plan, &all, table)?;
+    if "GET 1 GiB blob".contains(&plan.only) {
+        large_reads(root, plan, &all, &seeded, table)?;
+        secure_reads(plan, &all, secure, &seeded, table)?;
+    }
+    Ok(())
+}
+
+fn loops(seeded: &Seed) -> Vec<Loop> {
+    let blob = format!("/v2/bench/app/blobs/{}", seeded.small);
+    let tag = "/v2/bench/app/manifests/t1".to_owned();
+    let one =
+        |name, bar, path: &str, method| Loop { name, bar, path: path.to_owned(), method, connections: FEW };
+    vec![
+        one("GET /v2/", ("<= 25 us", Rule::Most(25.0)), "/v2/", "GET"),
+        one("HEAD blob", ("<= 40 us", Rule::Most(40.0)), &blob, "HEAD"),
+        one("HEAD manifest by tag", ("<= 40 us", Rule::Most(40.0)), &tag, "HEAD"),
+        one("GET manifest by tag", ("<= 60 us", Rule::Most(60.0)), &tag, "GET"),
+        one("GET 4 KiB blob", ("<= 40 us", Rule::Most(40.0)), &blob, "GET"),
+        one("tags/list?n=100", ("<= 300 us", Rule::Most(300.0)), "/v2/bench/app/tags/list?n=100", "GET"),
+    ]
+}
+
+fn request_row(root: &Path, plan: &Plan, all: &[Server], one: Loop) -> Result<Row, String> {
+    let mut row = Row::new(one.name, "server CPU us/operation", Some(one.bar));
+    for _ in 0..plan.rounds {
+        for server in all.iter().filter(|server| server.name != "nginx" || !one.path.contains('?')) {
+            let words = [
+                "get".to_owned(),
+                format!("to={}", server.address),
+                format!("path={}", one.path),
+                format!("method={}", one.method),
+                format!("connections={}", one.connections),
+                format!("seconds={}", plan.seconds),
+            ];
+            let (answer, cpu, _) = measure::during(server.pid(), || driver::load(root, &words))?;
+            let operations =
+                answer["operations"].as_f64().filter(|count| *count > 0.0).ok_or("no operation was done")?;
+            row.add(server.name, cpu * 1e6 / operations);
+        }
+    }
+    Ok(row)
+}
+
+fn concurrent_manifests(root: &Path, plan: &Plan, all: &[Server], table: &mut Table) -> Result<(), String> {
+    if !"manifest GET at concurrency 64".contains(&plan.only) {
+        return Ok(());
+    }
+    let bar = (">= 30 x docker-registry 2.8", Rule::LeastTimes(30.0, "docker-registry 2.8"));
+    let mut rate = Row::new("manifest GET at concurrency 64", "operations/s", Some(bar));
+    let bar = ("<= 2 x nginx", Rule::MostTimes(2.0, "nginx"));
+    let mut late = Row::new("manifest GET at concurrency 64, p99", "ms", Some(bar));
+    for _ in 0..plan.rounds {
+        for server in all {
+            let words = [
+                "get".to_owned(),
+                format!("to={}", server.address),
+                "path=/v2/bench/app/manifests/t1".to_owned(),
+                format!("connections={MANY}"),
+                format!("seconds={}", plan.seconds),
+            ];
+            let answer = driver::load(root, &words)?;
+            rate.add(server.name, answer["per_second"].as_f64().unwrap_or(0.0));
+            late.add(server.name, answer["p99_us"].as_f64().unwrap_or(0.0) / 1000.0);
+        }
+    }
+    table.push(rate);
+    table.push(late);
+    Ok(())
+}
+
+fn large_reads(
+    root: &Path,
+    plan: &Plan,
+    all: &[Server],
+    seeded: &Seed,
+    table: &mut Table,
+) -> Result<(), String> {
+    let mut cpu_row = Row::new(
+        "GET 1 GiB blob",
+        "server CPU s/GiB",
+        Some(("<= 1.2 x nginx", Rule::MostTimes(1.2, "nginx"))),
+    );
+    let mut rate = Row::new(
+        "GET 1 GiB blob, throughput",
+        "MB/s",
+        Some((">= 1.0 x nginx", Rule::LeastTimes(1.0, "nginx"))),
+    );
+    for _ in 0..plan.rounds {
+        for server in all {
+            let words = [
+                "get".to_owned(),
+                format!("to={}", server.address),
+                format!("path=/v2/bench/app/blobs/{}", seeded.large),
+                "connections=1".to_owned(),
+                "count=2".to_owned(),
+                "seconds=300".to_owned(),
+            ];
+            let (answer, cpu, _) = measure::during(server.pid(), || driver::load(root, &words))?;
+            let bytes = answer["bytes"].as_f64().unwrap_or(0.0);
+            cpu_row.add(server.name, cpu / (bytes / f64::from(1 << 30)));
+            rate.add(server.name, bytes / 1e6 / answer["seconds"].as_f64().unwrap_or(1.0));
+        }
+    }
+    table.push(cpu_row);
+    table.push(rate);
+    Ok(())
+}
+
+fn secure_reads(
+    plan: &Plan,
+    all: &[Server],
+    secure: std::net::SocketAddr,
+    seeded: &Seed,
+    table: &mut Table,
+) -> Result<(), String> {
+    if seeded.keys.is_none() {
+        return Err("the node's key and certificate were not found in its data directory".to_owned());
+    }
+    let bar = ("<= 1.0 x nginx", Rule::MostTimes(1.0, "nginx"));
+    let mut row = Row::new("GET 1 GiB blob over TLS", "server CPU s/GiB", Some(bar));
+    for _ in 0..plan.rounds {
+        for server in all.iter().filter(|server| ["dockless", "nginx"].contains(&server.name)) {
+            let address = if server.name == "nginx" { secure } else { server.address };
+            let url = format!("https://{address}/v2/bench/app/blobs/{}", seeded.large);
+            let mut curl = std::process::Command::new("curl");
+            curl.args(["-sfk", "--http1.1", "-o", "/dev/null", &url]);
+            let ((), cpu, _) = measure::during(server.pid(), || driver::run(&mut curl))?;
+            row.add(server.name, cpu / (plan.large_mib as f64 / 1024.0));
+        }
+    }
+    table.push(row);
+    Ok(())
+}
+
+/// Writes: what is acknowledged must be durable, so the floor is receive + SHA-256 + write + fdatasync.
+pub(crate) fn push_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
+    if !"push manifest PUT".contains(&plan.only) {
+        return Ok(());
+    }
+    super::pushes::rows(root, plan, table)
+}
+
+/// Many connections held open against us alone.
+pub(crate) fn connection_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
+    if !"connections".contains(&plan.only) {
+        return Ok(());
+    }
+    for (kind, held, bar) in [("idle", HELD, 16.0), ("slow", 1000, 64.0)] {
+        let ours = servers::dockless(root, &plan.scratch.join(format!("held-{kind}")))?;
+        let digest = push_large(root, plan, &ours)?;
+        let before = measure::status_kib(ours.pid(), "VmRSS")?;
+        let words = [
+            "hold".to_owned(),
+            format!("to={}", ours.address),
+            format!("kind={kind}"),
+            format!("path=/v2/bench/app/blobs/{digest}"),
+            format!("connections={held}"),
+            "seconds=5".to_owned(),
+        ];
+        let answer = driver::load(root, &words)?;
+        let peak = measure::status_kib(ours.pid(), "VmHWM")?;
+        let open = answer["held"].as_f64().unwrap_or(1.0).max(1.0);
+        let mut memory = Row::new(
+            &format!("connections: {held} {kind}, memory each"),
+            "KiB",
+            Some((&format!("<= {bar} KiB"), Rule::Most(bar))),
+        );
+        memory.add("dockless", (peak - before).max(0.0) / open);
+        table.push(memory);
+        let mut late = Row::new(
+            &format!("connections: {held} {kind}, GET /v2/ p99 meanwhile"),
+            "ms",
+            Some(("<= 100 ms", Rule::Most(100.0))),
+        );
+        late.add("dockless", answer["p99_us"].as_f64().unwrap_or(f64::MAX) / 1000.0);
+        table.push(late);
+    }
+    Ok(())
+}
+
+/// What every server holds before the reads begin.
+struct Seed {
+    small: String,
+    large: String,
+    keys: Option<(PathBuf, PathBuf)>,
+}
+
+impl Seed {
+    fn make(root: &Path, plan: &Plan, all: &[Server]) -> Result<Self, String> {
+        let small_file = plan.scratch.join("small");
+        random_file(&small_file, 4096)?;
+        let large_file = large_file(plan)?;
+        let (small, large) = (digest_of(&small_file)?, digest_of(&large_file)?);
+        for server in all {
+            let to = format!("to={}", server.address);
+            driver::load(
+                root,
+                &[
+                    "put-manifests".to_owned(),
+                    to.clone(),
+                    format!("count={TAGS}"),
+                    format!("connections={FEW}"),
+                ],
+            )?;
+            for (file, digest) in [(&small_file, &small), (&large_file, &large)] {
+                push_file(root, server, file, digest, "put")?;
+            }
+        }
+        let pages = plan.scratch.join("nginx/v2/bench/app");
+        for folder in ["blobs", "manifests"] {
+            std::fs::create_dir_all(pages.join(folder)).map_err(|error| error.to_string())?;
+        }
+        let copy =
+            |from: &Path, to: PathBuf| std::fs::copy(from, to).map(|_| ()).map_err(|error| error.to_string());
+        copy(&small_file, pages.join("blobs").join(&small))?;
+        copy(&large_file, pages.join("blobs").join(&large))?;
+        std::fs::write(plan.scratch.join("nginx/v2/index.html"), "{}").map_err(|error| error.to_string())?;
+        std::fs::write(pages.join("manifests/t1"), vec![b'x'; 500]).map_err(|error| error.to_string())?;
+        Ok(Self { small, large, keys: keys_of(&all[0].data) })
+    }
+}
+
+fn keys_of(data: &Path) -> Option<(PathBuf, PathBuf)> {
+    let keys = data.join("keys");
+    let (certificate, key) = (keys.join("leaf.pem"), keys.join("leaf.key"));
+    (certificate.is_file() && key.is_file()).then_some((certificate, key))
+}
+
+/// The large file, made once.
+pub(crate) fn large_file(plan: &Plan) -> Result<PathBuf, String> {
+    let path = plan.scratch.join("large");
+    if !path.is_file() {
+        random_file(&path, plan.large_mib << 20)?;
+    }
+    Ok(path)
+}
+
+fn random_file(path: &Path, bytes: u64) -> Result<(), String> {
+    let mut random =
+        std::io::Read::take(std::fs::File::open("/dev/urandom").map_err(|error| error.to_string())?, bytes);
+    let mut file = std::fs::File::create(path).map_err(|error| error.to_string())?;
+    std::io::copy(&mut random, &mut file).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// `sha256:<hex>` of a file, by the tool that is always there.
+pub(crate) fn digest_of(path: &Path) -> Result<String, String> {
+    let output =
+        std::process::Command::new("sha256sum").arg(path).output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let hex = text.split_whitespace().next().ok_or("sha256sum printed nothing")?;
+    Ok(format!("sha256:{}", hex.trim_start_matches('\\')))
+}
+
+/// Pushes a file as one blob.
+pub(crate) fn push_file(
+    root: &Path,
+    server: &Server,
+    file: &Path,
+    digest: &str,
+    way: &str,
+) -> Result<f64, String> {
+    let words = [
+        "push-file".to_owned(),
+        format!("to={}", server.address),
+        format!("path={}", file.display()),
+        format!("digest={digest}"),
+        format!("way={way}"),
+    ];
+    driver::load(root, &words)?["seconds"].as_f64().ok_or("no seconds in the report".to_owned())
+}
+
+fn push_large(root: &Path, plan: &Plan, server: &Server) -> Result<String, String> {
+    let file = large_file(plan)?;
+    let digest = digest_of(&file)?;
+    push_file(root, server, &file, &digest, "put")?;
+    Ok(digest)
+}
