@@ -1,0 +1,6 @@
+//! The implementations of the seam.
+
+pub(crate) mod filesystem;
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! What jobs do with an upload's files. Everything here blocks.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dockless_oci::digest::{Algorithm, Digest, Hasher};
+use dockless_runtime::disk::{remove_tree, write_all_at};
+use dockless_runtime::{DiskFile, OpenMode};
+
+use super::ground::Ground;
+use super::reading::each_chunk;
+use super::session::Session;
+use super::state_file::{self, Record};
+use crate::chain::{ChainList, STATE_BYTES};
+use crate::error::StoreError;
+use crate::progress::Progress;
+
+/// The most bytes that one job writes and hashes: some milliseconds of work, after which a fence is noticed.
+pub(crate) const WRITE_BYTES: usize = 1 << 20;
+
+/// How often an upload writes down where it stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// What a power cut may take from an upload at most. 64 MiB: a disk of 500 MB/s spends 1 % of its time on the
+    /// two flushes, and a client sends that much again in a second.
+    pub(crate) durable_every_bytes: u64,
+    /// What the end of the process may take from a request that was not closed. 8 MiB: a record costs one small
+    /// write, beside eight large ones.
+    pub(crate) record_every_bytes: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { durable_every_bytes: 64 << 20, record_every_bytes: 8 << 20 }
+    }
+}
+
+/// The files of one upload, and the hashes of what they hold.
+pub(crate) struct Work {
+    pub(crate) progress: Progress,
+    pub(crate) marks: Marks,
+    /// Mid-states that the state file does not have yet.
+    pub(crate) fresh: Vec<[u8; STATE_BYTES]>,
+    /// Open while a request writes, so that idle uploads hold no file.
+    data: Option<Arc<dyn DiskFile>>,
+    sealed: Option<Digest>,
+    /// Why nothing more can be done with this upload.
+    failed: Option<StoreError>,
+}
+
+/// What the state file says.
+pub(crate) struct Marks {
+    pub(crate) sequence: u64,
+    pub(crate) last_slot: usize,
+    /// The slot whose record is synced, and must be the last to go.
+    pub(crate) synced_slot: Option<usize>,
+    pub(crate) synced_offset: u64,
+    pub(crate) recorded_offset: u64,
+    /// Mid-states written, and their checksum.
+    pub(crate) borders: u64,
+    pub(crate) borders_crc: crc32fast::Hasher,
+}
+
+impl Marks {
+    /// Before the first record.
+    pub(crate) fn new() -> Self {
+        Self {
+            sequence: 0,
+            last_slot: 1,
+            synced_slot: None,
+            synced_offset: 0,
+            recorded_offset: 0,
+            borders: 0,
+            borders_crc: crc32fast::Hasher::new(),
+        }
+    }
+
+    fn next_slot(&self) -> usize {
+        1 - self.synced_slot.unwrap_or(self.last_slot)
+    }
+}
+
+impl Work {
+    pub(crate) fn new(progress: Progress, marks: Marks, fresh: Vec<[u8; STATE_BYTES]>) -> Self {
+        Self { progress, marks, fresh, data: None, sealed: None, failed: None }
+    }
+
+    /// Bytes held.
+    pub(crate) fn offset(&self) -> u64 {
+        self.progress.length()
+    }
+
+    /// # Errors
+    /// What made this upload useless.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.failed.clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn is_sealed_as(&self, digest: &Digest) -> bool {
+        self.sealed.as_ref() == Some(digest)
+    }
+
+    /// The chain list of what was sealed as `digest`.
+    pub(crate) fn chain(&self, digest: &Digest) -> Option<ChainList> {
+        if digest.algorithm() == Algorithm::Sha256 { self.progress.chain() } else { None }
+    }
+
+    /// More bytes may come: what was sealed is no longer the whole.
+    pub(crate) fn unseal(&mut self) {
+        self.sealed = None;
+    }
+
+    /// Makes the files of a new upload. None of it is durable.
+    pub(crate) fn begin(&mut self, ground: &Ground, session: &Session) -> Result<(), StoreError> {
+        let disk = ground.disk();
+        disk.create_dir_all(&ground.layout.upload(session.id()))?;
+        disk.open(&ground.layout.state(session.id()), OpenMode::CreateNewPrivate)?;
+        self.record(ground, session, false, None)
+    }
+
+    /// Writes and hashes the next bytes; `last` when the writer is closed after them.
+    pub(crate) fn take(
+        &mut self,
+        ground: &Ground,
+        session: &Session,
+        bytes: &[Bytes],
+        last: bool,
+    ) -> Result<(), StoreError> {
+        let taken = self.write(ground, session, bytes).and_then(|()| self.mark(ground, session, last));
+        if last || taken.is_err() {
+            self.data = None;
+        }
+        taken
+    }
+
+    fn write(&mut self, ground: &Ground, session: &Session, bytes: &[Bytes]) -> Result<(), StoreError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        ground.check_space(bytes.iter().map(|bytes| bytes.len() as u64).sum())?;
+        let data = self.data(ground, session)?;
+        let mut offset = self.offset();
+        for bytes in bytes {
+            write_all_at(&*data, bytes, offset).map_err(|error| self.write_failed(ground, session, error))?;
+            offset += bytes.len() as u64;
+        }
+        // Only now that all of it is written: a failed write leaves the upload where it stood.
+        let Self { progress, fresh, .. } = self;
+        bytes.iter().for_each(|bytes| progress.update(bytes, |state| fresh.push(state)));
+        assert_eq!(progress.length(), offset, "what was hashed is what was written");
+        session.touch(offset, ground.runtime.clock.unix_ms());
+        Ok(())
+    }
+
+    /// Writes down how far the upload came, where that is due.
+    fn mark(&mut self, ground: &Ground, session: &Session, last: bool) -> Result<(), StoreError> {
+        let since = |mark| self.offset() - mark;
+        let unsynced_bytes = since(self.marks.synced_offset);
+        let unrecorded_bytes = since(self.marks.recorded_offset);
+        if unsynced_bytes + WRITE_BYTES as u64 > ground.pace.durable_every_bytes {
+            let data = self.data(ground, session)?;
+            self.sync(ground, session, &*data)?;
+            self.record(ground, session, true, None)
+        } else if unrecorded_bytes >= ground.pace.record_every_bytes || (last && unrecorded_bytes > 0) {
+            self.record(ground, session, false, None)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Compares with `digest` and makes the data durable; its size.
+    pub(crate) fn seal(
+        &mut self,
+        ground: &Ground,
+        session: &Session,
+        digest: &Digest,
+    ) -> Result<u64, StoreError> {
+        self.sealed = None;
+        let data = self.data(ground, session)?;
+        self.data = None;
+        let (offset, size) = (self.offset(), data.stat()?.size);
+        if size < offset {
+            let error =
+                io::Error::other(format!("the data of an upload has {size} bytes and should have {offset}"));
+            return Err(self.fail(ground, session, error));
+        }
+        let computed = match self.progress.digest(digest.algorithm()) {
+            Some(computed) => computed,
+            None => hash_file(&*data, offset, digest.algorithm())?,
+        };
+        if computed != *digest {
+            return Err(StoreError::DigestMismatch { computed });
+        }
+        if size > offset {
+            // What a write left that failed half way.
+            data.set_len(offset)?;
+        }
+        self.sync(ground, session, &*data)?;
+        if self.marks.synced_slot.is_some() {
+            // A record that could revive this upload may survive a power cut that the publishing survives too,
+            // with the data under both names: this says so, and `restore` looks.
+            self.record(ground, session, true, Some(digest))?;
+        }
+        self.sealed = Some(computed);
+        Ok(offset)
+    }
+
+    /// The data file, made if there is none yet.
+    fn data(&mut self, ground: &Ground, session: &Session) -> Result<Arc<dyn DiskFile>, StoreError> {
+        if let Some(data) = &self.data {
+            return Ok(data.clone());
+        }
+        let path = ground.layout.data(session.id());
+        // Creating first would save the common case a call, and cut short a file that is there by mistake.
+        let data = match ground.disk().open(&path, OpenMode::ReadWrite) {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.offset() == 0 => {
+                ground.disk().open(&path, OpenMode::CreateNewPrivate)?
+            }
+            opened => opened?,
+        };
+        self.data = Some(data.clone());
+        Ok(data)
+    }
+
+    fn sync(&mut self, ground: &Ground, session: &Session, data: &dyn DiskFile) -> Result<(), StoreError> {
+        data.sync_data().map_err(|error| self.fail(ground, session, error))
+    }
+
+    /// Writes where the upload stands; `durable` after its data was synced, and then syncs the record too.
+    fn record(
+        &mut self,
+        ground: &Ground,
+        session: &Session,
+        durable: bool,
+        sealed: Option<&Digest>,
+    ) -> Result<(), StoreError> {
+        let (disk, status) = (ground.disk(), session.status());
+        assert_eq!(status.offset, self.offset(), "the record is of what is held");
+        let file = disk.open(&ground.layout.state(session.id()), OpenMode::ReadWrite)?;
+        if !self.fresh.is_empty() {
+            state_file::write_borders(&*file, self.marks.borders, &self.fresh)?;
+            self.marks.borders_crc.update(self.fresh.as_flattened());
+            self.marks.borders += self.fresh.len() as u64;
+            self.fresh.clear();
+        }
+        let record = Record {
+            sequence: self.marks.sequence + 1,
+            durable,
+            status,
+            sha256: self.progress.sha256().clone(),
+            borders_crc: self.marks.borders_crc.clone().finalize(),
+            sealed: sealed.cloned(),
+        };
+        let slot = self.marks.next_slot();
+        state_file::write_slot(&*file, slot, &record)?;
+        self.marks.last_slot = slot;
+        self.marks.sequence = record.sequence;
+        self.marks.recorded_offset = self.offset();
+        if durable {
+            let synced = file.sync_data().and_then(|()| match self.marks.synced_slot {
+                Some(_) => Ok(()),
+                None => {
+                    disk.sync_dir(&ground.layout.upload(session.id()))?;
+                    disk.sync_dir(&ground.layout.uploads())
+                }
+            });
+            synced.map_err(|error| self.fail(ground, session, error))?;
+            self.marks.synced_slot = Some(slot);
+            self.marks.synced_offset = self.offset();
+        }
+        Ok(())
+    }
+
+    fn write_failed(&mut self, ground: &Ground, session: &Session, error: io::Error) -> StoreError {
+        match StoreError::from(error) {
+            StoreError::DiskFull => StoreError::DiskFull,
+            error => self.fail_with(ground, session, error),
+        }
+    }
+
+    fn fail(&mut self, ground: &Ground, session: &Session, error: io::Error) -> StoreError {
+        self.fail_with(ground, session, error.into())
+    }
+
+    /// Nobody knows what the disk holds of this upload now: it can neither go on nor be found by a later start,
+    /// which would take what the page cache has for what the disk has.
+    fn fail_with(&mut self, ground: &Ground, session: &Session, error: StoreError) -> StoreError {
+        tracing::error!(upload = %session.id(), %error, "an upload failed on the disk and is given up");
+        self.data = None;
+        self.sealed = None;
+        self.failed = Some(error.clone());
+        // Tidying up only; the one who cancels the upload tries again and is told.
+        let _ = remove_files(ground, session);
+        error
+    }
+}
+
+/// Removes all files of an upload. Not durable: what comes back after a power cut expires again.
+pub(crate) fn remove_files(ground: &Ground, session: &Session) -> io::Result<()> {
+    let id = session.id();
+    // The state first: without it the rest is never resumed.
+    match ground.disk().remove(&ground.layout.state(id)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => remove_tree(ground.disk(), &ground.layout.upload(id)),
+    }
+}
+
+/// Hashes the first `size` bytes of a file.
+fn hash_file(file: &dyn DiskFile, size: u64, algorithm: Algorithm) -> Result<Digest, StoreError> {
+    let mut hasher = Hasher::new(algorithm);
+    each_chunk(file, 0, size, |bytes| {
+        hasher.update(bytes);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
+}
