@@ -1,6 +1,7 @@
 //! Who may do what: passwords, tokens, and rules over repositories.
 
 mod caller;
+pub mod fuzz;
 mod guard;
 mod htpasswd;
 mod key;

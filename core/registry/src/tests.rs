@@ -1,5 +1,6 @@
 //! The registry on a simulated machine, over both ledgers and both stores.
 
+mod client;
 mod deletes;
 mod failures;
 mod fixture;
