@@ -77,7 +77,7 @@ pub(crate) fn unauthorized(realm: &str, service: &str, wanted: &[Wanted], why: W
         }
         Why::Insufficient => {
             value.push_str(",error=\"insufficient_scope\"");
-            "the token is not good for this"
+            "authentication required: the token does not grant this"
         }
     };
     ApiError::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)

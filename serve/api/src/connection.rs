@@ -64,4 +64,10 @@ impl Connection {
     pub fn new(peer: Peer, scheme: Scheme, admin: bool) -> Self {
         Self { peer, scheme, admin, refuse_plain: false, flow: None }
     }
+
+    /// What a request from this process itself comes over.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(Peer::Unix, Scheme::Http, false)
+    }
 }

@@ -1,5 +1,8 @@
 //! One request in, one answer out: limits, routes, credentials, and the headers that every answer has.
 
+mod head;
+mod leave;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +22,7 @@ use http_body::Body;
 use crate::admin;
 use crate::call::Call;
 use crate::challenge;
-use crate::connection::{Connection, Peer, Scheme};
+use crate::connection::Connection;
 use crate::credentials::credentials;
 use crate::error::ApiError;
 use crate::exchange::Exchange;
@@ -28,25 +31,13 @@ use crate::inbound::{BoxError, Inbound};
 use crate::metrics::DoorMetrics;
 use crate::outbound::Outbound;
 use crate::proxy::{Outside, TrustedProxies};
-use crate::query::{Query, QueryError, percent_decode};
+use crate::query::{Query, percent_decode};
 use crate::reply;
 use crate::settings::{Settings, SettingsError};
 use crate::target;
 use crate::tls::Certificates;
 use crate::token::{self, TokenRequest};
 use crate::v2;
-
-/// The longest request target: what nginx and most proxies take. Holds some sixty tags of full length.
-pub(crate) const TARGET_BYTES_MAX: usize = 8 << 10;
-
-/// All header names and values together. The longest token has 7.5 KiB.
-pub(crate) const HEADERS_BYTES_MAX: usize = 32 << 10;
-
-/// A refused body this short is read to its end, so that the connection can be used again.
-const SMALL_BODY_BYTES: u64 = 64 << 10;
-
-/// How long that may take; such a body is usually here already.
-const SMALL_BODY_TIME: Duration = Duration::from_secs(1);
 
 /// The longest request id taken from a client: that of a UUID, twice.
 const REQUEST_ID_BYTES_MAX: usize = 72;
@@ -110,7 +101,7 @@ impl Door {
     /// [`SettingsError`] for a setting that cannot be used.
     pub fn new(parts: DoorParts) -> Result<Arc<Self>, SettingsError> {
         let proxies = TrustedProxies::parse(&parts.settings.trusted_proxies)?;
-        check_public_url(parts.settings.public_url.as_deref())?;
+        parts.settings.check()?;
         let metrics = Arc::new(DoorMetrics::register(&parts.metrics));
         Ok(Arc::new(Self {
             registry: parts.registry,
@@ -145,7 +136,7 @@ impl Door {
         let mut response = answered.unwrap_or_else(ApiError::into_response);
         self.dress(&mut response, &parts, &exchange);
         if parts.version < Version::HTTP_2 {
-            self.leave_body(&mut response, &parts, &mut body, connection).await;
+            leave::leave(&mut response, &parts, &mut body, connection, &*self.runtime.clock).await;
         }
         exchange.received = body.received();
         exchange.status = Some(response.status());
@@ -160,6 +151,8 @@ impl Door {
     /// Opens the record of an exchange.
     fn exchange(&self, parts: &Parts, connection: &Connection, outside: &Outside) -> Box<Exchange> {
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let logged = Exchange::is_logged();
+        let peer = || outside.client.map_or_else(|| connection.peer.to_string(), |client| client.to_string());
         self.metrics.began();
         Box::new(Exchange {
             clock: self.runtime.clock.clone(),
@@ -167,10 +160,10 @@ impl Door {
             began: self.runtime.clock.monotonic(),
             method: parts.method.clone(),
             version: parts.version,
-            target: target::logged(&parts.uri),
+            target: if logged { target::logged(&parts.uri) } else { String::new() },
             request_id: self.request_id(parts),
-            peer: outside.client.map_or_else(|| connection.peer.to_string(), |client| client.to_string()),
-            user_agent: target::logged_text(user_agent.unwrap_or_default()),
+            peer: if logged { peer() } else { String::new() },
+            user_agent: user_agent.filter(|_| logged).map(target::logged_text).unwrap_or_default(),
             route: "other",
             subject: "-".to_owned(),
             status: None,
@@ -206,11 +199,11 @@ impl Door {
         outside: &Outside,
         exchange: &mut Exchange,
     ) -> Result<Response<Outbound>, ApiError> {
-        check_limits(parts)?;
+        head::check_limits(parts)?;
         if connection.refuse_plain {
-            return Err(plain_refused(outside));
+            return Err(head::plain_refused(outside));
         }
-        let query = Query::parse(parts.uri.query().unwrap_or_default()).map_err(unreadable_query)?;
+        let query = Query::parse(parts.uri.query().unwrap_or_default()).map_err(head::unreadable_query)?;
         let path = percent_decode(parts.uri.path(), false).ok_or_else(ApiError::no_such_endpoint)?;
         let reading = parts.method == Method::GET || parts.method == Method::HEAD;
         match path.as_str() {
@@ -285,7 +278,7 @@ impl Door {
             caller.map_err(|refusal| token::refused(refusal, &realm, self.access.service(), &wanted))?;
         exchange.subject.clear();
         exchange.subject.push_str(caller.subject());
-        let namespace = query.get("ns").and_then(sane_namespace);
+        let namespace = query.get("ns").and_then(head::namespace);
         let mut call = Call {
             registry: &self.registry,
             access: &self.access,
@@ -317,106 +310,5 @@ impl Door {
         if parts.uri.path().starts_with("/v2") {
             headers.insert(reply::DOCKER_API_VERSION, HeaderValue::from_static("registry/2.0"));
         }
-    }
-
-    /// Sees to a request body that nobody read. A short one that is on its way is thrown away, and the connection
-    /// lives; otherwise the answer goes out at once, the connection is closed after it, and the socket goes on to
-    /// throw away what comes for a while (`server/stream.rs`): clients that are still sending look for the answer
-    /// only then, and a reset would take it from them.
-    async fn leave_body(
-        &self,
-        response: &mut Response<Outbound>,
-        parts: &Parts,
-        body: &mut Inbound,
-        connection: &Connection,
-    ) {
-        if body.is_finished() {
-            return;
-        }
-        // To read a body that waits for `100 Continue` would ask for it.
-        let announced = parts.headers.contains_key(header::EXPECT) && body.received() == 0;
-        let short = body.length().is_some_and(|length| length <= SMALL_BODY_BYTES);
-        if short && !announced {
-            let rest = async { while let Some(Ok(_)) = body.next().await {} };
-            let clock = &*self.runtime.clock;
-            if dockless_runtime::timeout(clock, SMALL_BODY_TIME, rest).await.is_ok() && body.is_finished() {
-                return;
-            }
-        }
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if let Some(flow) = &connection.flow {
-            flow.ask_linger();
-        }
-    }
-}
-
-/// Refuses heads beyond the limits.
-fn check_limits(parts: &Parts) -> Result<(), ApiError> {
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target > TARGET_BYTES_MAX {
-        let message = format!("the request target is longer than {TARGET_BYTES_MAX} bytes");
-        return Err(ApiError::new(StatusCode::URI_TOO_LONG, ErrorCode::Unsupported, message));
-    }
-    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if headers > HEADERS_BYTES_MAX {
-        let message = format!("the request headers are longer than {HEADERS_BYTES_MAX} bytes");
-        return Err(ApiError::new(
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            ErrorCode::Unsupported,
-            message,
-        ));
-    }
-    Ok(())
-}
-
-fn unreadable_query(error: QueryError) -> ApiError {
-    ApiError::bad(
-        ErrorCode::Unsupported,
-        match error {
-            QueryError::TooMany => "too many query parameters",
-            QueryError::NotText => "the query is not UTF-8",
-        },
-    )
-}
-
-/// What a client that speaks plain HTTP to a TLS address gets.
-fn plain_refused(outside: &Outside) -> ApiError {
-    let at = outside.host.as_ref().map(|host| format!(": use https://{host}")).unwrap_or_default();
-    ApiError::bad(ErrorCode::Unsupported, format!("this address speaks HTTPS only{at}"))
-}
-
-/// A namespace (`?ns=docker.io`) that may be repeated in a header: the bytes of a host and its port.
-fn sane_namespace(text: &str) -> Option<HeaderValue> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]/".contains(&byte);
-    let sane = !text.is_empty() && text.len() <= 255 && text.bytes().all(allowed);
-    sane.then(|| HeaderValue::from_str(text).ok()).flatten()
-}
-
-/// An address that can stand before `/token`.
-fn check_public_url(url: Option<&str>) -> Result<(), SettingsError> {
-    let Some(url) = url else { return Ok(()) };
-    let wrong = |reason: &str| {
-        Err(SettingsError {
-            key: "http.public_url",
-            reason: format!("{url:?} {reason}, such as https://registry.example.org"),
-        })
-    };
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    match rest {
-        None => wrong("does not begin with https:// or http://"),
-        Some("") => wrong("has no host"),
-        Some(rest) if rest.contains(['"', '\\', '?', '#', ' ']) || rest.chars().any(char::is_control) => {
-            wrong("is not a plain address")
-        }
-        Some(_) => Ok(()),
-    }
-}
-
-/// Kept beside the door so that requests from within need no socket.
-impl Connection {
-    /// What a request from this process itself comes over.
-    #[must_use]
-    pub fn internal() -> Self {
-        Self::new(Peer::Unix, Scheme::Http, false)
     }
 }

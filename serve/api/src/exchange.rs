@@ -33,6 +33,11 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// Whether anyone reads the access log: if not, its words need not be made.
+    pub(crate) fn is_logged() -> bool {
+        tracing::enabled!(target: "access", tracing::Level::INFO)
+    }
+
     /// Bytes of the answer were handed over, and `remaining` are to come.
     pub(crate) fn sent(&mut self, bytes: usize, remaining: u64) {
         self.sent += bytes as u64;

@@ -100,6 +100,12 @@ impl Outbound {
         self.remaining
     }
 
+    /// Holds one frame at a time while the socket of `flow` is full.
+    #[cfg(test)]
+    pub(crate) fn pace(&mut self, flow: Arc<Flow>) {
+        self.flow = Some(flow);
+    }
+
     /// Ties the body to its connection and to the record of its exchange.
     pub(crate) fn attach(&mut self, flow: Option<Arc<Flow>>, exchange: Box<Exchange>) {
         self.flow = flow;

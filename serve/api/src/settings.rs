@@ -47,3 +47,30 @@ pub struct SettingsError {
     /// What is wrong, with the value.
     pub reason: String,
 }
+
+impl Settings {
+    /// Looks for what cannot be used and is not looked at elsewhere.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        check_public_url(self.public_url.as_deref())
+    }
+}
+
+/// An address that can stand before `/token`.
+fn check_public_url(url: Option<&str>) -> Result<(), SettingsError> {
+    let Some(url) = url else { return Ok(()) };
+    let wrong = |reason: &str| {
+        Err(SettingsError {
+            key: "http.public_url",
+            reason: format!("{url:?} {reason}, such as https://registry.example.org"),
+        })
+    };
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match rest {
+        None => wrong("does not begin with https:// or http://"),
+        Some("") => wrong("has no host"),
+        Some(rest) if rest.contains(['"', '\\', '?', '#', ' ']) || rest.chars().any(char::is_control) => {
+            wrong("is not a plain address")
+        }
+        Some(_) => Ok(()),
+    }
+}

@@ -6,6 +6,8 @@ mod blobs;
 mod door;
 mod fixture;
 mod lists;
+mod log;
 mod manifests;
+mod outbound;
 mod settings;
 mod uploads;

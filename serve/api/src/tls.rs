@@ -126,6 +126,8 @@ impl Certificates {
             .map_err(|error| TlsError::Crypto(error.to_string()))?
             .with_no_client_auth()
             .with_cert_resolver(served.clone());
+        // Clients that come back resume without us having to remember them.
+        config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| TlsError::Crypto(error.to_string()))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(Self { runtime: runtime.clone(), source, served, config: Arc::new(config) }))
     }

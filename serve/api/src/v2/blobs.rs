@@ -59,7 +59,6 @@ fn describe(call: &Call<'_>, headers: &mut HeaderMap, digest: &Digest) {
     reply::set_digest(headers, digest);
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::CACHE_CONTROL, reply::immutable(call.is_private()));
-    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
 }
 
 fn unsatisfiable(size: u64) -> ApiError {

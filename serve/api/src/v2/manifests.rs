@@ -55,7 +55,6 @@ fn with_headers(
         Reference::Tag(_) => HeaderValue::from_static("no-cache"),
     };
     headers.insert(header::CACHE_CONTROL, caching);
-    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
     response
 }
 

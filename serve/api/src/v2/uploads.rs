@@ -3,8 +3,9 @@
 use dockless_oci::digest::Algorithm;
 use dockless_oci::range::{Range, parse_content_range};
 use dockless_oci::{Digest, ErrorCode, RepositoryName};
-use dockless_registry::Error;
-use dockless_registry::access::Action;
+use dockless_registry::access::{Action, Caller};
+use dockless_registry::{Error, Registry};
+use dockless_runtime::Runtime;
 use dockless_store::{UploadId, UploadStatus};
 use http::{Response, StatusCode, header};
 
@@ -57,17 +58,36 @@ async fn mounted(
 async fn at_once(call: &mut Call<'_>, repository: &RepositoryName, digest: &Digest) -> Answer {
     let hint = Some(digest.algorithm());
     let upload = call.registry.begin_upload(&call.caller, repository, hint).await?;
-    let received = receive(call, repository, &upload.id, Some(0), None).await;
-    let finished = match received {
-        Ok(_) => seal(call, repository, &upload.id, digest).await,
-        Err(error) => Err(error),
+    let mut unfinished = Unfinished {
+        registry: call.registry.clone(),
+        runtime: call.runtime.clone(),
+        caller: call.caller.clone(),
+        upload: Some((repository.clone(), upload.id.clone())),
     };
-    if finished.is_err() {
-        // Nobody was told of this upload, so nobody can go on with it. Gone already is fine too.
-        let _ = call.registry.cancel_upload(&call.caller, repository, &upload.id).await;
-    }
-    finished?;
+    receive(call, repository, &upload.id, Some(0), None).await?;
+    seal(call, repository, &upload.id, digest).await?;
+    unfinished.upload = None;
     Ok(created(repository, digest))
+}
+
+/// An upload that nobody was told of, so that nobody can go on with it: dropped with its request, also when the client
+/// left in the middle.
+struct Unfinished {
+    registry: Registry,
+    runtime: Runtime,
+    caller: Caller,
+    upload: Option<(RepositoryName, UploadId)>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some((repository, id)) = self.upload.take() else { return };
+        let (registry, caller) = (self.registry.clone(), self.caller.clone());
+        self.runtime.spawn("upload cancel", async move {
+            // Gone already is fine; what cannot be cancelled expires.
+            let _ = registry.cancel_upload(&caller, &repository, &id).await;
+        });
+    }
 }
 
 /// `PATCH <location>`: a chunk with its place, or a stream that goes on where the upload stands.

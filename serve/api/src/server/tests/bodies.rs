@@ -27,7 +27,7 @@ async fn a_body_is_asked_for_with_100_only_when_it_is_wanted() {
     assert_eq!(client.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
     client.0.write_all(body).await.unwrap();
     assert!(client.answer().await.0.starts_with("HTTP/1.1 201"));
-    let head = format!("PATCH {UNKNOWN_UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n");
+    let head = format!("PATCH {UNKNOWN_UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n");
     client.send(&format!("{head}Expect: 100-continue\r\n\r\n")).await;
     let (head, body) = client.answer().await;
     assert!(head.starts_with("HTTP/1.1 404"), "{head}");
@@ -77,6 +77,11 @@ async fn a_short_refused_body_does_not_cost_the_connection() {
         let (head, _) = client.answer().await;
         assert!(head.starts_with("HTTP/1.1 404"), "{head}");
     }
+    client
+        .send("POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        .await;
+    let (head, _) = client.answer().await;
+    assert!(head.starts_with("HTTP/1.1 202") && !head.contains("connection: close"), "{head}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
