@@ -27,16 +27,23 @@ impl Registry {
         Ok(self.inner.blobs.upload(&id).await?)
     }
 
-    /// Where an upload stands. An upload of someone else, or of another repository, is unknown.
+    /// Where an upload stands. An upload of someone else, or of another repository, is unknown. [`Error::Denied`]
+    /// when an expired token is shown that is not good for this upload any more: another token may be.
     pub async fn upload(
         &self,
         caller: &Caller,
         repository: &RepositoryName,
         id: &UploadId,
     ) -> Result<UploadStatus, Error> {
-        let status = self.inner.blobs.upload(id).await?;
-        let own = status.repository == *repository && caller.may_continue(&status);
-        if own { Ok(status) } else { Err(Error::BlobUploadUnknown) }
+        let unknown = || match caller.is_expired() {
+            true => Error::Denied("the token has expired: ask for a new one".to_owned()),
+            false => Error::BlobUploadUnknown,
+        };
+        match self.inner.blobs.upload(id).await {
+            Ok(status) if status.repository == *repository && caller.may_continue(&status) => Ok(status),
+            Ok(_) | Err(StoreError::UploadUnknown) => Err(unknown()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A writer that goes on where the upload stands; `at` is where the client believes it stands. Any older

@@ -62,6 +62,16 @@ impl Caller {
         Self::new(user.map(Into::into), Arc::new(Policy::new(rules).unwrap()))
     }
 
+    /// A user who may do everything, with a token to push to one repository: issued, expiring (milliseconds since
+    /// 1970), and whether it is expired now.
+    #[cfg(test)]
+    pub(crate) fn with_push_token(user: &str, repository: &str, times: (u64, u64, bool)) -> Self {
+        let scopes = Scope::parse_all([format!("repository:{repository}:push").as_str()]).unwrap();
+        let (issued_ms, expires_ms, expired) = times;
+        let token = TokenGrant { scopes, issued_ms, expires_ms, expired };
+        Self::with_token(Some(user.into()), OPEN.clone(), token)
+    }
+
     pub(super) fn new(user: Option<Arc<str>>, policy: Arc<Policy>) -> Self {
         Self { user, policy, token: None }
     }

@@ -108,6 +108,27 @@ fn an_upload_is_known_to_who_began_it_in_its_repository_only() {
 }
 
 #[test]
+fn an_expired_token_goes_on_with_its_upload_and_is_asked_to_renew_for_any_other() {
+    let machine = Machine::memory(Settings::default());
+    let push = |times| Caller::with_push_token("alice", "a", times);
+    let now = machine.simulation.runtime().clock.unix_ms();
+    let upload = machine.begin(&push((now, now + 1_000, false)), "a", b"x");
+    let later = push((now + 500, now + 1_500, true));
+    let denied = Err(Error::Denied("the token has expired: ask for a new one".into()));
+    let ask = |caller: &Caller, id: &UploadId| {
+        machine.run(machine.registry.upload(caller, &name("a"), id)).map(|status| status.offset)
+    };
+    assert_eq!(ask(&later, &upload.id), denied, "made after the upload began");
+    assert_eq!(ask(&later, &UploadId::random(&*machine.simulation.runtime().entropy)), denied);
+    let in_time = push((now, now + 1_000, true));
+    assert_eq!(ask(&in_time, &upload.id), Ok(1));
+    let begun = machine.run(machine.registry.begin_upload(&in_time, &name("a"), None));
+    assert!(matches!(begun, Err(Error::Denied(_))), "an expired token begins nothing");
+    assert_eq!(machine.append(&in_time, &upload, 1, b"y"), Ok(2));
+    assert_eq!(machine.finish(&in_time, "a", &upload.id, &Digest::sha256(b"xy")), Ok(2));
+}
+
+#[test]
 fn a_cancelled_upload_is_gone() {
     on_both(|machine| {
         let upload = machine.begin(&anyone(), "a", b"x");
