@@ -12,7 +12,7 @@ use super::{Failure, NodeArgs};
 #[derive(Args)]
 #[command(after_help = "\
 A blob that several repositories hold counts in each of them, and once in the
-total. Manifests are not counted; they are small.")]
+total. Manifests count as well.")]
 pub(crate) struct Du {
     /// Only this repository
     repository: Option<Target>,
@@ -67,10 +67,6 @@ fn all(repositories: &[Repository], totals: &Totals) -> String {
     for Repository { name, usage } in repositories {
         table.row(vec![output::size(usage.bytes), usage.blobs.to_string(), name.to_string()]);
     }
-    table.row(vec![
-        output::size(totals.bytes),
-        totals.blobs.to_string(),
-        "(total, each blob once)".to_owned(),
-    ]);
+    table.row(vec![output::size(totals.bytes), totals.blobs.to_string(), "(total, each once)".to_owned()]);
     table.render()
 }

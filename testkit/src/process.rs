@@ -66,6 +66,16 @@ impl Output {
         waited.unwrap_or_else(PoisonError::into_inner).0.0.first().cloned()
     }
 
+    /// Waits for a line that contains `part`; `None` when the output ends or the limit passes before.
+    fn line_with(&self, part: &str) -> Option<String> {
+        let with = |lines: &[String]| lines.iter().find(|line| line.contains(part)).cloned();
+        let held = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(held, START_LIMIT, |(lines, ended)| with(lines).is_none() && !*ended);
+        with(&waited.unwrap_or_else(PoisonError::into_inner).0.0)
+    }
+
     fn text(&self) -> String {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).0.join("\n")
     }
@@ -174,6 +184,15 @@ impl Process {
         self.errors.text()
     }
 
+    /// Waits for a line on stderr that contains `part`.
+    ///
+    /// # Panics
+    /// When the node ends, or a minute passes, without one.
+    #[must_use]
+    pub fn stderr_line(&self, part: &str) -> String {
+        self.errors.line_with(part).unwrap_or_else(|| panic!("no line has `{part}`:\n{}", self.stderr()))
+    }
+
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -196,6 +215,15 @@ impl Process {
         self.signal(Signal::TERM);
         let status = self.child.wait().expect("a child can be waited for");
         (status, self.directory())
+    }
+
+    /// Waits for the end of a node that was asked to stop.
+    ///
+    /// # Panics
+    /// When the process is gone already.
+    #[must_use]
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().expect("a child can be waited for")
     }
 
     /// Sends a signal.

@@ -18,7 +18,7 @@ pub(crate) struct Usage {
     pub(crate) tags: u64,
     /// Blobs it may serve.
     pub(crate) blobs: u64,
-    /// Bytes of those blobs.
+    /// Bytes of those blobs and manifests.
     pub(crate) bytes: u64,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Totals {
     pub(crate) tags: u64,
     /// Blobs.
     pub(crate) blobs: u64,
-    /// Bytes of those blobs.
+    /// Bytes of those blobs and manifests.
     pub(crate) bytes: u64,
 }
 
