@@ -158,7 +158,8 @@ impl fmt::Debug for DataDirectory {
     }
 }
 
-fn parse_stamp(bytes: &[u8]) -> Option<u32> {
+/// The format that a stamp names.
+pub(crate) fn parse_stamp(bytes: &[u8]) -> Option<u32> {
     let (line, _) = std::str::from_utf8(bytes).ok()?.split_once('\n')?;
     line.strip_prefix(STAMP_PREFIX)?.parse().ok().filter(|format| *format > 0)
 }

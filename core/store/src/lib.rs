@@ -11,6 +11,7 @@ pub mod conformance;
 mod data_directory;
 mod drivers;
 mod error;
+pub mod fuzz;
 mod progress;
 mod settings;
 mod upload;

@@ -1,6 +1,7 @@
 //! Blobs in files: the default driver. Its submodules say how.
 
-pub(super) mod derived;
+mod buffers;
+pub(crate) mod derived;
 mod ground;
 pub(super) mod layout;
 mod open_file;
@@ -11,7 +12,7 @@ mod reading;
 mod restore;
 mod session;
 mod shelf;
-mod state_file;
+pub(crate) mod state_file;
 mod verified;
 pub(super) mod work;
 mod writer;

@@ -1,6 +1,7 @@
 //! The filesystem driver on the simulated disk and on the real one.
 
 mod crashes;
+mod errors;
 mod faults;
 mod reads;
 mod restarts;

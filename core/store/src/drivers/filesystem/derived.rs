@@ -23,6 +23,7 @@ use dockless_runtime::{Disk, OpenMode, Stat};
 use super::layout::Layout;
 use crate::chain::{ChainList, PIECE_BYTES_MIN, STATE_BYTES, piece_bytes};
 
+/// What a derived file begins with.
 const MAGIC: &[u8; 4] = b"dkc1";
 
 /// Everything but the states; digests of 135 bytes (sha512) are the longest.

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use dockless_oci::digest::{Algorithm, Digest};
 use dockless_runtime::{DiskFile, Stat};
 
+use super::buffers::Buffers;
 use super::reading::each_chunk;
 use super::shelf::OpenFiles;
 use crate::chain::{ChainList, piece_bytes};
@@ -23,6 +24,7 @@ pub(crate) struct OpenFile {
     pub(crate) verifying: Arc<tokio::sync::Mutex<()>>,
     /// Where this is listed as long as someone holds it.
     listed: Arc<OpenFiles>,
+    buffers: Arc<Buffers>,
 }
 
 struct Known {
@@ -38,8 +40,10 @@ enum Verdict {
     Damaged,
     /// There is a list to learn by; and which pieces were found right.
     Pieces(Arc<ChainList>, Vec<bool>),
-    /// Something does not fit: a piece and the list, or the file and what it was.
+    /// A piece and the list do not fit.
     Doubtful,
+    /// The file is another than it was when it was opened.
+    Changed,
     /// Nothing.
     Unknown,
 }
@@ -52,6 +56,8 @@ pub(crate) enum Look {
     Completed(Bytes, Stat, Arc<ChainList>),
     /// Nothing is known, and there is no list to learn by.
     Unknown,
+    /// The file became another since it was opened; [`OpenFile::relearn`] may help.
+    Changed,
     /// Only the whole can tell, and no byte may leave before.
     Doubtful,
     /// The file is not what its digest says.
@@ -75,14 +81,15 @@ impl OpenFile {
         genuine: bool,
         list: Option<ChainList>,
         listed: Arc<OpenFiles>,
+        buffers: Arc<Buffers>,
     ) -> Self {
         let verdict = match list.filter(|list| list.size() == identity.size) {
             _ if genuine => Verdict::Genuine,
-            Some(list) => Verdict::Pieces(Arc::new(list.clone()), vec![false; list.pieces()]),
+            Some(list) => unread(list),
             None => Verdict::Unknown,
         };
         let known = Mutex::new(Known { identity, verdict });
-        Self { digest, size: identity.size, file, known, verifying: Arc::default(), listed }
+        Self { digest, size: identity.size, file, known, verifying: Arc::default(), listed, buffers }
     }
 
     /// What the file was when the last thing was learned about it.
@@ -104,11 +111,10 @@ impl OpenFile {
     /// Up to `max` genuine bytes that are in memory; never waits.
     pub(crate) fn read_cached(&self, offset: u64, max: usize) -> Option<Bytes> {
         let (identity, max) = self.genuine(offset, max)?;
-        let mut buffer = vec![0; max];
-        let read = self.file.read_cached_at(&mut buffer, offset).ok()??;
-        buffer.truncate(read);
+        let fill = |buffer: &mut [u8]| self.file.read_cached_at(buffer, offset);
+        let bytes = self.buffers.fill(max, fill).ok()??;
         // After the read: a change before it shows by now.
-        (read > 0 && self.file.stat().ok()? == identity).then(|| buffer.into())
+        (!bytes.is_empty() && self.file.stat().ok()? == identity).then_some(bytes)
     }
 
     /// Bytes from `offset`, up to `max` and to the end of the piece where that must be verified first.
@@ -127,21 +133,31 @@ impl OpenFile {
                 Verdict::Pieces(list, _) => (known.identity, list.clone()),
                 Verdict::Damaged => return Ok(Look::Damaged),
                 Verdict::Unknown => return Ok(Look::Unknown),
-                Verdict::Genuine | Verdict::Doubtful => return Ok(Look::Doubtful),
+                Verdict::Genuine | Verdict::Changed => return Ok(Look::Changed),
+                Verdict::Doubtful => return Ok(Look::Doubtful),
             }
         };
         self.read_piece(identity, &list, offset, max)
     }
 
+    /// Learns the changed file anew by `list`, which is of its size.
+    pub(crate) fn relearn(&self, list: ChainList) {
+        let mut known = self.known();
+        if matches!(known.verdict, Verdict::Changed)
+            && known.identity.size == self.size
+            && list.size() == self.size
+        {
+            known.verdict = unread(list);
+        }
+    }
+
     /// Plain bytes, and what the file was after they were read. Nothing is known about them.
     pub(crate) fn read_plain(&self, offset: u64, max: usize) -> io::Result<(Bytes, Stat)> {
-        let mut buffer = vec![0; max];
-        let read = self.file.read_at(&mut buffer, offset)?;
-        buffer.truncate(read);
-        if read == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob's file is shorter than it was"));
+        let fill = |buffer: &mut [u8]| self.file.read_at(buffer, offset).map(Some);
+        match self.buffers.fill(max, fill)? {
+            Some(bytes) if !bytes.is_empty() => Ok((bytes, self.file.stat()?)),
+            _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a blob's file is shorter than it was")),
         }
-        Ok((buffer.into(), self.file.stat()?))
     }
 
     /// Hashes the whole file and learns what it is.
@@ -201,7 +217,10 @@ impl OpenFile {
             return Ok(Look::Doubtful);
         }
         let mut known = self.known();
-        if let Verdict::Pieces(_, right) = &mut known.verdict {
+        let same = known.identity == identity;
+        if let Verdict::Pieces(_, right) = &mut known.verdict
+            && same
+        {
             right[index] = true;
             if right.iter().all(|right| *right) {
                 known.verdict = Verdict::Genuine;
@@ -222,7 +241,7 @@ impl OpenFile {
                 let left = usize::try_from((index + 1) * piece - offset).unwrap_or(usize::MAX);
                 right.get(usize::try_from(index).ok()?)?.then_some((known.identity, max.min(left)))
             }
-            Verdict::Damaged | Verdict::Doubtful | Verdict::Unknown => None,
+            Verdict::Damaged | Verdict::Doubtful | Verdict::Changed | Verdict::Unknown => None,
         }
     }
 
@@ -231,7 +250,7 @@ impl OpenFile {
         let now = self.file.stat()?;
         let mut known = self.known();
         if now != known.identity {
-            *known = Known { identity: now, verdict: Verdict::Doubtful };
+            *known = Known { identity: now, verdict: Verdict::Changed };
         }
         Ok(())
     }
@@ -240,6 +259,12 @@ impl OpenFile {
         // What stands in there is replaced as a whole, so a panic elsewhere leaves it right.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nothing is known but the list.
+fn unread(list: ChainList) -> Verdict {
+    let right = vec![false; list.pieces()];
+    Verdict::Pieces(Arc::new(list), right)
 }
 
 impl Drop for OpenFile {

@@ -9,6 +9,7 @@ use dockless_oci::digest::Digest;
 use dockless_runtime::{OpenMode, Stat};
 use tokio::sync::OwnedMutexGuard;
 
+use super::buffers::Buffers;
 use super::derived::{self, Derived};
 use super::ground::Ground;
 use super::open_file::OpenFile;
@@ -50,6 +51,7 @@ impl OpenFiles {
 pub(crate) struct Shelf {
     ground: Arc<Ground>,
     open: Arc<OpenFiles>,
+    buffers: Arc<Buffers>,
     verified: Mutex<VerifiedFiles>,
     locks: Vec<Arc<tokio::sync::Mutex<()>>>,
 }
@@ -57,7 +59,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     pub(crate) fn new(ground: Arc<Ground>) -> Self {
         let locks = (0..DIGEST_LOCKS).map(|_| Arc::default()).collect();
-        Self { ground, open: Arc::default(), verified: Mutex::default(), locks }
+        Self { ground, open: Arc::default(), buffers: Arc::default(), verified: Mutex::default(), locks }
     }
 
     pub(crate) fn ground(&self) -> &Arc<Ground> {
@@ -98,10 +100,23 @@ impl Shelf {
         if genuine {
             lock(&self.verified).insert(digest.clone(), identity);
         }
-        let file = OpenFile::new(digest.clone(), file, identity, genuine, list, self.open.clone());
+        let file = OpenFile::new(
+            digest.clone(),
+            file,
+            identity,
+            genuine,
+            list,
+            self.open.clone(),
+            self.buffers.clone(),
+        );
         let file = Arc::new(file);
         self.open.insert(&file);
         Ok(Some(file))
+    }
+
+    /// The chain list that is remembered of a blob. Blocks.
+    pub(crate) fn list(&self, file: &OpenFile) -> Option<ChainList> {
+        derived::read(self.ground.disk(), &self.ground.layout, &file.digest, file.size)?.list
     }
 
     /// Remembers that the file of `digest` was found genuine. Blocks.

@@ -23,9 +23,10 @@ use dockless_runtime::DiskFile;
 use dockless_runtime::disk::{read_exact_at, write_all_at};
 
 use crate::chain::{ChainRecorder, PIECE_BYTES_MIN, STATE_BYTES};
-use crate::upload::UploadStatus;
+use crate::upload::{SUBJECT_BYTES_MAX, UploadStatus};
 
-const MAGIC: &[u8; 4] = b"dku1";
+/// What a slot begins with.
+pub(crate) const MAGIC: &[u8; 4] = b"dku1";
 const FRAME_BYTES: usize = 12;
 
 /// Holds the longest record: 255 bytes of repository, 1,024 of subject (six times that in JSON at worst), two
@@ -127,7 +128,7 @@ pub(crate) fn decode(slot: &[u8]) -> Option<Record> {
     }
     let stored: v1::Record = serde_json::from_slice(json).ok()?;
     let sha256 = Sha256State::from_bytes(&from_hex(&stored.sha256)?)?;
-    if sha256.length() != stored.offset {
+    if sha256.length() != stored.offset || stored.subject.len() > SUBJECT_BYTES_MAX {
         return None;
     }
     let status = UploadStatus {

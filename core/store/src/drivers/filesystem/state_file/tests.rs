@@ -80,6 +80,13 @@ fn an_offset_that_the_hash_has_not_seen_is_refused() {
 }
 
 #[test]
+fn a_record_too_long_to_be_written_again_is_refused() {
+    let mut record = sample();
+    record.status.subject = "s".repeat(SUBJECT_BYTES_MAX + 1);
+    assert_eq!(decode(&encode(&record)), None);
+}
+
+#[test]
 fn each_slot_is_read_whatever_the_other_holds() {
     let record = sample();
     let empty = file(b"");
