@@ -144,7 +144,9 @@ impl Door {
             *response.body_mut() = Outbound::empty();
         }
         exchange.remaining = response.body().remaining();
-        response.body_mut().attach(connection.flow.clone(), exchange);
+        // The streams of HTTP/2 share a socket and have windows of their own: no frame of one is behind the others.
+        let flow = connection.flow.clone().filter(|_| parts.version < Version::HTTP_2);
+        response.body_mut().attach(flow, exchange);
         response
     }
 

@@ -99,22 +99,30 @@ async fn http2_is_spoken_inside_tls_and_in_the_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_blobs_are_whole_over_http2() {
+async fn large_blobs_are_whole_over_http2_also_side_by_side() {
     let (live, tls, _directory) = with_tls(Speaks { plain: true, tls: true }).await;
-    let content: Vec<u8> = (0..9_u32 << 20).map(|n| u8::try_from((n ^ (n >> 9)) & 0xff).unwrap()).collect();
+    let content: Vec<u8> = (0..5_u32 << 20).map(|n| u8::try_from((n ^ (n >> 9)) & 0xff).unwrap()).collect();
     let digest = live.push(content.clone()).await;
     let stream = tls_client(&live, &tls, &["h2"]).await;
     let runtime = Runtime::real();
     let executor = SpawnExecutor(runtime.clone());
-    let (mut sender, connection) =
+    let (sender, connection) =
         hyper::client::conn::http2::handshake(executor, TokioIo::new(stream)).await.unwrap();
     runtime.spawn("client", async move {
         let _ = connection.await;
     });
-    let request =
-        Request::get(format!("https://127.0.0.1/v2/a/blobs/{digest}")).body(Empty::<Bytes>::new()).unwrap();
-    let response = sender.send_request(request).await.unwrap();
-    assert!(response.into_body().collect().await.unwrap().to_bytes() == content);
+    let downloads = (0..8).map(|_| {
+        let mut sender = sender.clone();
+        let target = format!("https://127.0.0.1/v2/a/blobs/{digest}");
+        async move {
+            let request = Request::get(target).body(Empty::<Bytes>::new()).unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        }
+    });
+    for body in futures_util::future::join_all(downloads).await {
+        assert!(body == content);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
