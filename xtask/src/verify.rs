@@ -15,6 +15,7 @@ pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {
     cargo(root, &["fmt", "--all", "--check"]).run()?;
     tidy::run(root)?;
     deny(root)?;
+    cargo(root, &["test", "--package", "xtask", "--locked", "--quiet", "--", "--ignored", "deny"]).run()?;
     cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]).run()?;
     cargo(root, &["doc", "--workspace", "--no-deps", "--locked"])
         .variable("RUSTDOCFLAGS", "-D warnings")
@@ -48,3 +49,6 @@ fn deny(root: &Path) -> Result<(), String> {
 fn cargo(root: &Path, arguments: &[&str]) -> Program {
     Program::cargo(root).arguments(arguments)
 }
+
+#[cfg(test)]
+mod tests;
