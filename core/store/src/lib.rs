@@ -1,7 +1,8 @@
 //! Blobs at rest: uploads that hash while they write, reads that are verified, and the drivers that do it.
 //!
-//! The seam is [`BlobStore`]; [`MemoryStore`] and [`FilesystemStore`] implement it, and both pass the suite in
-//! [`conformance`]. [`DataDirectory`] keeps other processes and newer formats out of a node's directory.
+//! The seam is [`BlobStore`]; [`MemoryStore`] and [`FilesystemStore`] implement it, and both pass the suite in the
+//! module `conformance` (a feature of the same name). [`DataDirectory`] keeps other processes and newer formats out
+//! of a node's directory.
 
 mod blob;
 mod blob_store;

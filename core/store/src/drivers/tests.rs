@@ -17,7 +17,7 @@ use dockless_runtime::{Disk, Runtime};
 
 use super::filesystem::FilesystemStore;
 use super::filesystem::layout::Layout;
-use super::filesystem::work::Pace;
+use super::filesystem::marks::Pace;
 use crate::blob_store::BlobStore;
 use crate::conformance::{append, cases, check_blob, content, new_upload, push, settings};
 use crate::settings::Settings;

@@ -1,5 +1,5 @@
-//! Buffers for reads, used again: a new one would have to be cleared before every read, which costs a quarter of
-//! the copy out of the page cache.
+//! Buffers for reads, used again: a new one would have to be cleared before every read, a second pass over memory
+//! beside the copy out of the page cache.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dockless_runtime::{Disk, Runtime};
 
 use super::layout::Layout;
-use super::work::Pace;
+use super::marks::Pace;
 use crate::error::StoreError;
 use crate::settings::Settings;
 

@@ -7,10 +7,11 @@ use dockless_runtime::disk::{remove_tree, write_all_at};
 use dockless_runtime::{DiskFile, OpenMode};
 
 use super::ground::Ground;
+use super::marks::Marks;
 use super::reading::each_chunk;
 use super::session::Session;
 use super::state_file::{self, Record, SLOTS};
-use super::work::{Marks, Work, remove_files};
+use super::work::{Work, remove_files};
 use crate::error::StoreError;
 use crate::progress::Progress;
 use crate::upload::UploadId;

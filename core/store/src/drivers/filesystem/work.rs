@@ -9,6 +9,7 @@ use dockless_runtime::disk::{remove_tree, write_all_at};
 use dockless_runtime::{DiskFile, OpenMode};
 
 use super::ground::Ground;
+use super::marks::Marks;
 use super::reading::each_chunk;
 use super::session::Session;
 use super::state_file::{self, Record};
@@ -18,23 +19,6 @@ use crate::progress::Progress;
 
 /// The most bytes that one job writes and hashes: some milliseconds of work, after which a fence is noticed.
 pub(crate) const WRITE_BYTES: usize = 1 << 20;
-
-/// How often an upload writes down where it stands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
-    /// What a power cut may take from an upload at most. 64 MiB: a disk of 500 MB/s spends 1 % of its time on the
-    /// two flushes, and a client sends that much again in a second.
-    pub(crate) durable_every_bytes: u64,
-    /// What the end of the process may take from a request that was not closed. 8 MiB: a record costs one small
-    /// write, beside eight large ones.
-    pub(crate) record_every_bytes: u64,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { durable_every_bytes: 64 << 20, record_every_bytes: 8 << 20 }
-    }
-}
 
 /// The files of one upload, and the hashes of what they hold.
 pub(crate) struct Work {
@@ -47,38 +31,6 @@ pub(crate) struct Work {
     sealed: Option<Digest>,
     /// Why nothing more can be done with this upload.
     failed: Option<StoreError>,
-}
-
-/// What the state file says.
-pub(crate) struct Marks {
-    pub(crate) sequence: u64,
-    pub(crate) last_slot: usize,
-    /// The slot whose record is synced, and must be the last to go.
-    pub(crate) synced_slot: Option<usize>,
-    pub(crate) synced_offset: u64,
-    pub(crate) recorded_offset: u64,
-    /// Mid-states written, and their checksum.
-    pub(crate) borders: u64,
-    pub(crate) borders_crc: crc32fast::Hasher,
-}
-
-impl Marks {
-    /// Before the first record.
-    pub(crate) fn new() -> Self {
-        Self {
-            sequence: 0,
-            last_slot: 1,
-            synced_slot: None,
-            synced_offset: 0,
-            recorded_offset: 0,
-            borders: 0,
-            borders_crc: crc32fast::Hasher::new(),
-        }
-    }
-
-    fn next_slot(&self) -> usize {
-        1 - self.synced_slot.unwrap_or(self.last_slot)
-    }
 }
 
 impl Work {
