@@ -9,9 +9,12 @@ mod blob;
 mod every;
 mod lists;
 mod manifest;
+mod operations;
 mod referrers;
+mod rights;
 mod row;
 mod scene;
+mod token;
 mod upload_begin;
 mod upload_data;
 mod upload_end;
@@ -22,14 +25,16 @@ use scene::Scene;
 /// The fewest rows of a cell that gives no reason.
 const ROWS_MIN: usize = 8;
 
-/// Makes tests of cells: `name => rows`, each on its own node.
+/// Makes tests of cells: `name => rows`, each on its own node; `locked` where users must log in.
 macro_rules! cells {
-    ($($name:ident => $rows:expr),+ $(,)?) => {$(
+    (@ $start:ident $($name:ident => $rows:expr),+ $(,)?) => {$(
         #[tokio::test]
         async fn $name() {
-            crate::bad_input::check($rows).await;
+            crate::bad_input::check(crate::bad_input::scene::Scene::$start, $rows).await;
         }
     )+};
+    (locked $($cells:tt)+) => { cells!(@ locked $($cells)+); };
+    ($($cells:tt)+) => { cells!(@ open $($cells)+); };
 }
 use cells;
 
@@ -50,19 +55,19 @@ impl From<Vec<Row>> for Cell {
     }
 }
 
-async fn check(cell: impl Into<Cell>) {
+async fn check(start: impl AsyncFn() -> Scene, cell: impl Into<Cell>) {
     let Cell { rows, reason } = cell.into();
     match reason {
         None => assert!(rows.len() >= ROWS_MIN, "only {} rows, and no reason", rows.len()),
         Some(reason) => assert!(reason.len() > 20 && rows.len() < ROWS_MIN, "a reason, or enough rows"),
     }
     let mut failures = Vec::new();
-    let mut scene = Scene::start().await;
+    let mut scene = start().await;
     for row in rows {
         let failure = row.check(&scene).await;
         if row.changes() || failure.is_some() {
             scene.stop().await;
-            scene = Scene::start().await;
+            scene = start().await;
         }
         failures.extend(failure);
     }

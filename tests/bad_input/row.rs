@@ -47,6 +47,11 @@ impl Row {
         self.expected.ends_with(" changes")
     }
 
+    /// Whether the row gives this header.
+    pub(super) fn has(&self, header: &str) -> bool {
+        self.headers.contains(header)
+    }
+
     /// What is wrong with the answer, if anything.
     pub(super) async fn check(&self, scene: &Scene) -> Option<String> {
         let before = scene.state().await;
