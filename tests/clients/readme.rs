@@ -1,0 +1,110 @@
+//! The README as a newcomer follows it: its blocks are read from the page and run, in their order, by a shell.
+//!
+//! The machine of the README is a namespace with a loopback of its own, so that port 5000 is free, as there.
+
+use std::fs;
+use std::path::PathBuf;
+
+use dockless_testkit::process::{Options, binary};
+
+use crate::inside::network::Network;
+use crate::inside::tool::{Tool, says};
+use crate::inside::{Containerd, Dockerd, Node, Room};
+
+/// What stands between the fences of the `sh` blocks below a heading.
+#[track_caller]
+fn block(heading: &str) -> String {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let section = page.split("\n## ").find(|section| section.lines().next() == Some(heading));
+    let section = section.unwrap_or_else(|| panic!("the README has no section {heading:?}"));
+    let blocks: Vec<&str> =
+        section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty(), "{heading:?} has no block of commands");
+    blocks.concat()
+}
+
+/// Where the commands of the README run.
+struct Machine {
+    room: Room,
+    network: Network,
+    engine: Dockerd,
+    containerd: Containerd,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let (room, network) = (Room::new(), Network::new());
+        fs::create_dir(room.path("bin")).unwrap();
+        std::os::unix::fs::symlink(binary(), room.path("bin/dockless")).unwrap();
+        let engine = Dockerd::start(&room, Some(network.name()));
+        let containerd = Containerd::start(&room);
+        let context = room.context(7);
+        let build =
+            engine.docker(&room).env("DOCKER_BUILDKIT", "0").words("build --quiet --tag you/app:1 --file");
+        build.arg(context.join("Containerfile")).arg(&context).ok();
+        Self { room, network, engine, containerd }
+    }
+
+    /// A shell that ends at the first command that fails.
+    fn shell(&self, commands: &str) -> Tool {
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.room.path("bin").display());
+        let tool = self.room.tool("nsenter").arg(format!("--net=/run/netns/{}", self.network.name()));
+        tool.words("sh -ec")
+            .arg(commands)
+            .env("PATH", path)
+            .env("DOCKER_HOST", self.engine.host())
+            .env("CONTAINERD_ADDRESS", self.containerd.address())
+            .env("DOCKLESS_DATA", self.data())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.room.path("node")
+    }
+
+    /// Runs commands beside a node that the README's own command started.
+    #[track_caller]
+    fn beside_a_node(&self, serve: &str, commands: &str) -> String {
+        let serve = serve.replace("cargo run --release -- ", "dockless ");
+        let wait = "for i in $(seq 100); do dockless healthcheck >/dev/null 2>&1 && break; sleep 0.1; done";
+        self.shell(&format!("{serve} & node=$!\ntrap 'kill $node; wait $node' EXIT\n{wait}\n{commands}")).ok()
+    }
+}
+
+#[test]
+fn run_push_pull_and_look_around() {
+    let machine = Machine::new();
+    let commands = format!("{}\n{}", block("Push and pull"), block("Look around"));
+    let said = machine.beside_a_node(block("Run it").trim(), &commands);
+    says(&said, &["you/app", "stable"]);
+    for command in block("Look around").lines().filter(|line| !line.starts_with("dockless rm")) {
+        assert!(command.starts_with("dockless "), "{command:?} is not one of our verbs");
+    }
+}
+
+#[test]
+fn trust_a_node_on_another_machine() {
+    let machine = Machine::new();
+    let host = format!("{}:{}", machine.network.outside(), dockless_testkit::process::free_port());
+    let commands = block("From other machines").replace("registry.lan:5000", &host);
+    let mut lines = commands.lines().filter(|line| !line.starts_with('#'));
+    let users = "you:$2y$05$saf9i40meq2092tKv9UV/OQYbn3ivuQ0EmSk3XvC/cXRXZBprzzbW\n";
+    let serve = lines.next().unwrap().replace("0.0.0.0:5000", &host);
+    let serve = serve.split('#').next().unwrap().trim().strip_prefix("dockless serve ").unwrap().to_owned();
+    let users = machine.room.write("users", users);
+    let serve = serve.replace("--htpasswd users", &format!("--htpasswd {}", users.display()));
+    let arguments = serve.split(' ').map(str::to_owned).collect();
+    let _node = Node::with(&Options { arguments, ..Options::default() });
+    let mut there: Vec<String> =
+        lines.map(|line| line.split('#').next().unwrap().trim().to_owned()).collect();
+    for line in &mut there {
+        if line.starts_with("dockless trust") {
+            line.push_str(" --yes");
+        }
+        if line.starts_with("docker login") {
+            line.push_str(" --username you --password-stdin");
+        }
+    }
+    let undo = format!("dockless trust {host} --undo --yes");
+    let script = format!("trap '{undo}' EXIT\n{}", there.join("\n"));
+    says(&machine.shell(&script).input("secret").ok(), &["Login Succeeded"]);
+}
