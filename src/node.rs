@@ -2,6 +2,7 @@
 
 mod address;
 mod bind;
+mod listening;
 mod port_holder;
 mod signals;
 
@@ -14,14 +15,17 @@ use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts};
 use dockless_meta::LocalLedger;
 use dockless_registry::access::{Access, open_or_create_key};
 use dockless_registry::{Parts, Registry};
-use dockless_runtime::{MetricRegistry, Runtime, shutdown};
+use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
 use dockless_store::{DataDirectory, DataDirectoryError, FilesystemStore};
 
-use crate::cli::{Failure, output};
+use tokio::sync::oneshot;
+
+use crate::cli::Failure;
 use crate::config::Settings;
 use crate::notify::{Notifier, State};
 use crate::telemetry::LogHandle;
 use bind::Bound;
+use listening::Listening;
 use signals::{Signals, Wish};
 
 /// Reads the configuration again, as it was read at the start.
@@ -60,14 +64,14 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let registry = open_registry(&runtime, settings, &directory, &metrics);
     let (registry, tls) = tokio::try_join!(registry, open_certificates(&runtime, settings, &directory))?;
     let listening = Listening::new(&bound, settings);
-    listening.warn(settings, access.required());
+    listening.warn(settings, access.required(), tls.as_deref());
     let door = Door::new(DoorParts {
         registry: registry.clone(),
         access,
         runtime: runtime.clone(),
         settings: settings.door(),
         metrics,
-        tls,
+        tls: tls.clone(),
         facts: NodeFacts {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             data: data.clone(),
@@ -76,31 +80,54 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     });
     let door = door.map_err(|error| Failure::usage(error.to_string()))?;
     let (stop, stopping) = shutdown();
+    let (over, served) = oneshot::channel();
     let serving = dockless_api::serve(door, listeners(admin, bound, settings), stopping);
-    let mut serving = std::pin::pin!(serving);
-    announce(&listening, &data);
+    runtime.spawn("serve", async move {
+        serving.await;
+        // The receiver is gone when a second signal stops the node at once.
+        let _ = over.send(());
+    });
+    listening.announce(&data);
     start.notifier.tell(State::Ready);
+    let end = async {
+        // An error means that the task is gone, and with it the sockets.
+        let _ = served.await;
+        registry.stop().await.map_err(failed("cannot stop the registry cleanly"))
+    };
+    let reload = || start.reload(&runtime, tls.as_ref());
+    let ended = until_stopped(&start.notifier, &mut signals, &stop, end, reload).await;
+    listening.remove_sockets(&runtime, &directory);
+    ended
+}
+
+/// Obeys signals until the node has come to its `end`.
+async fn until_stopped(
+    notifier: &Notifier,
+    signals: &mut Signals,
+    stop: &ShutdownTrigger,
+    end: impl Future<Output = Result<(), Failure>>,
+    reload: impl Fn(),
+) -> Result<(), Failure> {
+    let mut end = std::pin::pin!(end);
     loop {
         tokio::select! {
-            _ = &mut serving => break,
+            ended = &mut end => return ended,
             wish = signals.next() => match wish {
-                Wish::Reload => start.reload(),
-                Wish::Stop => {
-                    start.notifier.tell(State::Stopping);
-                    tracing::info!("stopping: running requests may end; a second signal stops at once");
-                    stop.trigger();
-                    tokio::select! {
-                        _ = &mut serving => break,
-                        () = signals.stop() => return Err(Failure::failed("stopped at once, as a second signal asked for")),
-                    }
-                }
+                Wish::Reload => reload(),
+                Wish::Stop => break,
             },
         }
     }
-    registry.stop().await.map_err(failed("cannot stop the registry cleanly"))?;
-    listening.remove_sockets(&runtime, &directory);
-    tracing::info!("stopped");
-    Ok(())
+    notifier.tell(State::Stopping);
+    tracing::info!("stopping: running requests may end; a second signal stops at once");
+    stop.trigger();
+    tokio::select! {
+        ended = &mut end => {
+            tracing::info!("stopped");
+            ended
+        }
+        () = signals.stop() => Err(Failure::failed("stopped at once, as a second signal asked for")),
+    }
 }
 
 /// Locks the data directory, or says who has it.
@@ -191,80 +218,9 @@ fn listeners(admin: tokio::net::UnixListener, bound: Vec<Bound>, settings: &Sett
     std::iter::once(admin).chain(bound.into_iter().map(of)).collect()
 }
 
-/// Where the node listens, as people are told.
-struct Listening {
-    /// A URL for each address.
-    urls: Vec<String>,
-    /// Those that other machines reach.
-    wide: Vec<String>,
-    /// The paths of unix sockets.
-    sockets: Vec<PathBuf>,
-}
-
-impl Listening {
-    /// Looks at what was bound.
-    fn new(bound: &[Bound], settings: &Settings) -> Self {
-        let mut listening = Self { urls: Vec::new(), wide: Vec::new(), sockets: Vec::new() };
-        for bound in bound {
-            match bound {
-                Bound::Unix(_, path) => {
-                    listening.urls.push(format!("unix:{}", path.display()));
-                    listening.sockets.push(path.clone());
-                }
-                Bound::Tcp(_, address) => {
-                    let local = address::Address::Tcp(*address).is_local();
-                    let scheme = if local || settings.http.plain_http { "http" } else { "https" };
-                    listening.urls.push(format!("{scheme}://{address}"));
-                    if !local {
-                        listening.wide.push(address.to_string());
-                    }
-                }
-            }
-        }
-        listening
-    }
-
-    /// Removes the sockets that a closed listener leaves behind.
-    fn remove_sockets(&self, runtime: &Runtime, directory: &DataDirectory) {
-        for path in self.sockets.iter().chain([&directory.admin_socket()]) {
-            // One that stays is removed by the next start.
-            let _ = runtime.disk.remove(path);
-        }
-    }
-
-    /// Says what a node that other machines reach exposes.
-    fn warn(&self, settings: &Settings, login: bool) {
-        if self.wide.is_empty() {
-            return;
-        }
-        let addresses = self.wide.join(", ");
-        if !login {
-            tracing::warn!(
-                "everybody who reaches {addresses} may pull, push and delete everything on this node; \
-                 give `--htpasswd FILE` to make them log in"
-            );
-        } else if settings.http.plain_http {
-            tracing::warn!(
-                "passwords cross the network in the open on {addresses}; leave out `--plain-http`, \
-                 or put a proxy that speaks TLS in front"
-            );
-        }
-    }
-}
-
-/// The first line of output.
-fn announce(listening: &Listening, data: &Path) {
-    let version = env!("CARGO_PKG_VERSION");
-    output::line(&format!(
-        "dockless {version} listens on {}, its data is in {}",
-        listening.urls.join(" "),
-        data.display()
-    ));
-}
-
 impl Start<'_> {
     /// Reads the configuration again and takes over what can be changed while the node runs.
-    fn reload(&self) {
+    fn reload(&self, runtime: &Runtime, tls: Option<&Arc<Certificates>>) {
         self.notifier.tell(State::Reloading);
         match (self.again)() {
             Ok(settings) => {
@@ -277,6 +233,13 @@ impl Start<'_> {
                 }
             }
             Err(failure) => tracing::error!("the configuration stays as it was: {}", failure.message),
+        }
+        if let Some(tls) = tls.cloned() {
+            runtime.spawn("certificate reload", async move {
+                if let Err(error) = tls.refresh().await {
+                    tracing::error!(%error, "the certificates stay as they were");
+                }
+            });
         }
         self.notifier.tell(State::Ready);
     }

@@ -16,8 +16,8 @@ use crate::{config, telemetry};
 #[command(after_help = "\
 The first line of output says where the node listens and where its data is;
 logs go to standard error. SIGTERM or SIGINT lets running requests end; a
-second one stops at once. SIGHUP reads the configuration again and takes over
-the log settings.
+second one stops at once. SIGHUP reads the configuration and the certificates
+again; of the configuration it takes over the log settings.
 
 Examples:
   dockless serve

@@ -21,7 +21,7 @@ pub struct Settings {
     pub immutable_tags: Vec<ImmutableTags>,
     /// `uploads.expire_after`: an upload that received nothing for so long is dropped.
     pub upload_expires_after: Duration,
-    /// `cache.bytes_max`: memory for manifests and small blobs; 0 keeps none.
+    /// `limits.cache_bytes_max`: memory for manifests and small blobs; 0 keeps none.
     pub cache_bytes_max: usize,
     /// The directory whose disk is watched for readiness; absent for a registry in memory.
     pub data_directory: Option<std::path::PathBuf>,
