@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let executor = tokio::runtime::Builder::new_multi_thread().build()?;
+    let executor = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let runtime = Runtime::on(executor.handle().clone());
     if let [flag, tags, directory] = &arguments[..]
         && flag == FILL
@@ -134,6 +134,7 @@ async fn measure(runtime: Runtime, tags: usize, fill_ms: u128, directory: PathBu
     if held < tags as u64 {
         return Err(format!("{held} of {tags} tags came back").into());
     }
+    let lookup_ns = look_up(&runtime, &killed, tags)?;
     let begun = runtime.clock.monotonic();
     killed.stop().await?;
     let stop_ms = (runtime.clock.monotonic() - begun).as_millis();
@@ -144,6 +145,7 @@ async fn measure(runtime: Runtime, tags: usize, fill_ms: u128, directory: PathBu
         "fill_ms": fill_ms,
         "open_after_kill_ms": killed_statistics.open_ms,
         "replayed": killed_statistics.replayed,
+        "lookup_ns": lookup_ns,
         "stop_ms": stop_ms,
         "open_after_stop_ms": stopped.statistics().open_ms,
         "tables_bytes": tables_bytes,
@@ -151,6 +153,24 @@ async fn measure(runtime: Runtime, tags: usize, fill_ms: u128, directory: PathBu
     });
     writeln!(std::io::stdout(), "{report}")?;
     Ok(())
+}
+
+/// Nanoseconds to find a manifest by one of the tags, as a HEAD does, on average over tags all over the ledger.
+fn look_up(runtime: &Runtime, ledger: &LocalLedger, tags: usize) -> Result<u128, Failure> {
+    /// Enough for an average, and all of them elsewhere in the tables: the step has no factor in common with a
+    /// round number of manifests.
+    const LOOKUPS: usize = 100_000;
+    const STEP: usize = 7_919;
+    let manifests = tags.div_ceil(TAGS_PER_MANIFEST);
+    let wanted: Vec<_> = (0..LOOKUPS).map(|number| command(number * STEP % manifests)).collect();
+    let begun = runtime.clock.monotonic();
+    for command in &wanted {
+        let Command::PutManifest(put) = command else { continue };
+        let view = ledger.view()?;
+        let digest = view.tag(&put.repository, &put.tags[3])?.ok_or("a tag is missing")?;
+        view.manifest_head(&put.repository, &digest)?.ok_or("a manifest is missing")?;
+    }
+    Ok((runtime.clock.monotonic() - begun).as_nanos() / LOOKUPS as u128)
 }
 
 async fn open(runtime: &Runtime, directory: &Path) -> Result<Arc<LocalLedger>, Failure> {

@@ -55,7 +55,7 @@ pub enum LedgerError {
     /// It was stopped.
     #[error("the ledger is stopped")]
     Stopped,
-    /// A write failed in a way that leaves open what is on the disk. Nothing is written until it is opened again.
+    /// The disk failed in a way that leaves open what is on it. Nothing is written until it is opened again.
     #[error("the ledger takes no more writes until the node starts again: {0}")]
     Failed(String),
     /// The disk is full, or so nearly that only removals are taken. Nothing was changed.

@@ -24,7 +24,7 @@ use crate::tables::{Row, Table, TableError, TableRead};
 ///
 /// Lists are in byte order and hold at most `limit` items and at most
 /// [`RANGE_ROWS_MAX`](crate::tables::RANGE_ROWS_MAX); `after` is where the page before ended. All fail with
-/// [`LedgerError::Damaged`] when the tables cannot be read.
+/// [`LedgerError::Damaged`] or [`LedgerError::Failed`] when the tables cannot be read.
 #[derive(Clone)]
 pub struct View {
     tables: Arc<dyn TableRead + Send + Sync>,
@@ -41,8 +41,9 @@ impl From<TableError> for LedgerError {
     fn from(error: TableError) -> Self {
         match error {
             TableError::Closed => Self::Stopped,
-            error => Self::Damaged(format!(
-                "the tables of the ledger cannot be read ({error}): stop the node, move tables.redb away and start it: \
+            TableError::Io(what) => Self::Failed(format!("the tables of the ledger cannot be read: {what}")),
+            TableError::Damaged(what) => Self::Damaged(format!(
+                "the tables of the ledger are damaged ({what}): stop the node, move tables.redb away and start it: \
                  the tables are made again from the newest snapshot and the journal"
             )),
         }

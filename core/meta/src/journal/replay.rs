@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dockless_runtime::disk::{DiskFile, OpenMode, read_exact_at};
+use dockless_runtime::disk::{DiskFile, OpenMode, read_exact_at, write_all_at};
 
 use super::frame::Frame;
 use super::segment::{self, Next, SEGMENT_HEADER_BYTES, SegmentReader};
@@ -74,6 +74,7 @@ impl Journal {
         let mode = if newest { OpenMode::ReadWrite } else { OpenMode::Read };
         let file = self.disk.open(&path, mode).map_err(io_error("open"))?;
         let mut reader = SegmentReader::new(file.clone())?;
+        let mut last_append = 0;
         loop {
             let offset = reader.offset();
             let bad = match reader.next()? {
@@ -83,6 +84,7 @@ impl Journal {
                 }
                 Next::Frame(frame) => {
                     found.replayed += self.hand_over(&frame, after, visit)?;
+                    last_append = offset;
                     continue;
                 }
                 Next::Bad(error) => error,
@@ -91,13 +93,28 @@ impl Journal {
                 return Err(damaged(&path, offset, &bad.to_string()).into());
             }
             found.cut_bytes = reader.size() - offset;
-            self.cut(&*file, offset)?;
+            file.set_len(offset).map_err(io_error("cut"))?;
             break;
         }
         if newest {
+            self.settle(&*file, last_append, reader.offset())?;
             self.last = Some(LastSegment { file, end: reader.offset() });
         }
         Ok(())
+    }
+
+    /// Makes the newest segment, its name and its last append (from `start` to `end`) durable.
+    ///
+    /// A process that was killed, or whose sync failed, leaves an append that everyone can read and no power cut
+    /// spares. After a failed sync another one would not even try: the kernel takes those pages for written, so they
+    /// are written again. Everything before was synced, or the process would not have gone on.
+    fn settle(&mut self, file: &dyn DiskFile, start: u64, end: u64) -> Result<(), JournalError> {
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap_or(usize::MAX)];
+        read_exact_at(file, &mut bytes, start).map_err(io_error("read"))?;
+        write_all_at(file, &bytes, start).map_err(io_error("write again the end of"))?;
+        self.syncs += 2;
+        file.sync_data().map_err(io_error("sync"))?;
+        self.disk.sync_dir(&self.directory).map_err(io_error("sync"))
     }
 
     /// Hands over the records of a frame above `after`; answers how many those were.
@@ -111,13 +128,6 @@ impl Journal {
             self.next += 1;
         }
         Ok(visited)
-    }
-
-    /// Cuts off an append that a crash interrupted: nothing of it was acknowledged.
-    fn cut(&mut self, file: &dyn DiskFile, offset: u64) -> Result<(), JournalError> {
-        file.set_len(offset).map_err(io_error("cut"))?;
-        self.syncs += 1;
-        file.sync_data().map_err(io_error("cut"))
     }
 
     fn gap(&self, wanted: u64, found: u64) -> JournalError {

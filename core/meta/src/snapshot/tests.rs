@@ -194,6 +194,20 @@ fn a_power_cut_leaves_a_whole_snapshot_or_none() {
     assert!(cut >= 5, "only {cut} operations");
 }
 
+#[test]
+fn each_sync_of_a_snapshot_is_needed() {
+    for unsynced in [".zst.new", "snapshots", ""] {
+        let disk = SimDisk::new();
+        if !unsynced.is_empty() {
+            disk.ignore_syncs_matching(move |path| path.to_string_lossy().ends_with(unsynced));
+        }
+        let seam: Arc<dyn Disk> = disk.clone();
+        write(&seam, Path::new(DIRECTORY), 99, &sample_view()).unwrap();
+        disk.crash(0);
+        assert_eq!(load_from(&disk, 4).is_ok(), unsynced.is_empty(), "without the syncs of {unsynced:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_line_or_an_error(name in "[a-z]{1,8}", rest in "\\PC{0,60}") {

@@ -1,6 +1,7 @@
 //! The ledger of one node: it passes the suite, and comes back from every crash with all that it acknowledged.
 
 mod fixtures;
+mod power;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,55 +108,6 @@ fn a_stopped_ledger_has_nothing_to_replay() {
     assert_eq!(ledger.statistics().replayed, 0);
     assert!(has(&*ledger, 0));
     simulation.block_on(ledger.submit(numbered(1))).unwrap();
-}
-
-/// The whole life of a small ledger with the power cut at every operation: what was acknowledged is there after
-/// every kind of crash, and it takes writes again.
-#[test]
-fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
-    let mut cut = 0;
-    loop {
-        let simulation = Simulation::new(cut);
-        simulation.disk().fail_from(cut);
-        let mut acknowledged = Vec::new();
-        let finished = live(&simulation, &mut acknowledged);
-        simulation.power_cycle(cut);
-        let ledger = try_open(&simulation).unwrap_or_else(|error| panic!("cut {cut}: {error}"));
-        for number in acknowledged {
-            assert!(has(&*ledger, number), "cut {cut}: number {number} is missing");
-        }
-        simulation.block_on(ledger.submit(numbered(99))).unwrap();
-        if finished {
-            break;
-        }
-        cut += 1;
-    }
-    assert!(cut > 50, "only {cut} operations");
-}
-
-/// Opens, submits, stops, opens again; true when nothing failed.
-fn live(simulation: &Simulation, acknowledged: &mut Vec<usize>) -> bool {
-    let small = Settings { segment_bytes: 400, snapshots_kept: 1, ..settings() };
-    for life in 0..2 {
-        let place = PathBuf::from(DIRECTORY);
-        let Ok(ledger) = simulation.block_on(LocalLedger::open(simulation.runtime(), place, small.clone()))
-        else {
-            return false;
-        };
-        for number in life * 4..life * 4 + 4 {
-            match simulation.block_on(ledger.submit(numbered(number))) {
-                Ok(_) => acknowledged.push(number),
-                Err(_) => return false,
-            }
-            if number % 2 == 0 {
-                simulation.run_for(Duration::from_secs(2));
-            }
-        }
-        if simulation.block_on(ledger.stop()).is_err() {
-            return false;
-        }
-    }
-    true
 }
 
 #[test]
