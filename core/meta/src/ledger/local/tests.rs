@@ -60,6 +60,19 @@ fn a_ledger_on_a_disk_conforms() {
     }));
 }
 
+/// With threads, real time and the machine's own files.
+#[test]
+fn a_ledger_on_this_machine_conforms() {
+    let executor = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let number = std::cell::Cell::new(0);
+    executor.block_on(conformance::ledger(|| async {
+        number.set(number.get() + 1);
+        let place = folder.path().join(number.get().to_string());
+        LocalLedger::open(Runtime::real(), place, settings()).await.unwrap() as Arc<dyn Ledger>
+    }));
+}
+
 #[test]
 fn waiting_commands_share_a_sync() {
     let simulation = Simulation::new(3);

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dockless_runtime::simulation::{SimDisk, Simulation};
+use dockless_runtime::simulation::{Fault, SimDisk, Simulation};
 
 use super::{DIRECTORY, has, numbered, settings, try_open};
 use crate::ledger::Ledger;
@@ -47,7 +47,12 @@ fn cut_at(operation: u64, seed: u64, mutate: fn(&SimDisk)) -> Result<bool, Strin
     let mut acknowledged = Vec::new();
     let finished = live(&simulation, &mut acknowledged);
     simulation.power_cycle(seed);
-    let ledger = try_open(&simulation).map_err(|error| error.to_string())?;
+    all_is_there(&simulation, acknowledged).map(|()| finished)
+}
+
+/// Opens the ledger: what was acknowledged is there, and it takes writes.
+fn all_is_there(simulation: &Simulation, acknowledged: Vec<usize>) -> Result<(), String> {
+    let ledger = try_open(simulation).map_err(|error| error.to_string())?;
     for number in acknowledged {
         if !has(&*ledger, number) {
             return Err(format!("number {number} is missing"));
@@ -55,7 +60,7 @@ fn cut_at(operation: u64, seed: u64, mutate: fn(&SimDisk)) -> Result<bool, Strin
     }
     let applied = simulation.block_on(ledger.submit(numbered(99))).map_err(|error| error.to_string())?;
     applied.outcome.map_err(|rejection| rejection.to_string())?;
-    if has(&*ledger, 99) { Ok(finished) } else { Err("it takes no writes".to_owned()) }
+    if has(&*ledger, 99) { Ok(()) } else { Err("it takes no writes".to_owned()) }
 }
 
 /// How many cuts there are, or the first one that something acknowledged does not survive. Every other crash loses
@@ -77,6 +82,30 @@ fn sweep(mutate: fn(&SimDisk)) -> Result<u64, String> {
 fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
     let cuts = sweep(|_| {}).unwrap();
     assert!(cuts > 100, "only {cuts} operations");
+}
+
+/// A failing disk, a full one and a short write by turns, each once, at each operation; then the process starts again,
+/// or the whole machine.
+#[test]
+fn a_fault_at_any_operation_loses_nothing_acknowledged() {
+    for operation in 0.. {
+        let fault = [Fault::Eio, Fault::Enospc, Fault::ShortWrite][operation as usize % 3];
+        let simulation = Simulation::new(operation);
+        simulation.disk().fail_with(operation, fault);
+        let mut acknowledged = Vec::new();
+        let finished = live(&simulation, &mut acknowledged);
+        if simulation.disk().operations() <= operation {
+            assert!(finished, "nothing failed");
+            return;
+        }
+        if operation % 2 == 0 {
+            simulation.power_cycle(operation);
+        } else {
+            simulation.kill();
+        }
+        let there = all_is_there(&simulation, acknowledged);
+        assert_eq!(there, Ok(()), "{fault:?} at operation {operation}");
+    }
 }
 
 /// A sync that could be left out is either superfluous or not tested.
