@@ -43,6 +43,8 @@ pub(crate) struct Start<'a> {
     pub(crate) notifier: Notifier,
     /// Reads the configuration again.
     pub(crate) again: Again<'a>,
+    /// Whether the first line of output is JSON.
+    pub(crate) json: bool,
 }
 
 /// Runs a node until it is told to stop.
@@ -87,7 +89,7 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
         // The receiver is gone when a second signal stops the node at once.
         let _ = over.send(());
     });
-    listening.announce(&data);
+    listening.announce(&data, start.json)?;
     start.notifier.tell(State::Ready);
     let end = async {
         // An error means that the task is gone, and with it the sockets.

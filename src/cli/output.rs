@@ -30,6 +30,12 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a value as one line of JSON to standard output.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    line(&serde_json::to_string(value).map_err(|error| Failure::failed(error.to_string()))?);
+    Ok(())
+}
+
 /// A value as indented JSON, a line break at its end.
 pub(crate) fn json_text(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failure::failed(error.to_string()))?;

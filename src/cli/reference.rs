@@ -24,14 +24,23 @@ enum Page {
     Configuration,
     /// Every verb with its arguments
     Commands,
+    /// The manual page of the program, or of one verb, for `man`
+    #[command(
+        after_help = "For example: dockless reference man serve > /usr/local/share/man/man1/dockless-serve.1"
+    )]
+    Man {
+        /// The verb
+        verb: Option<String>,
+    },
 }
 
 impl Reference {
-    /// Prints the page, in Markdown.
+    /// Prints the page, in Markdown; manual pages as `man` reads them.
     pub(crate) fn run(&self) -> Result<(), Failure> {
-        output::text(&match self.page {
+        output::text(&match &self.page {
             Page::Configuration => config::reference::page(),
             Page::Commands => commands(),
+            Page::Man { verb } => manual(verb.as_deref())?,
         });
         Ok(())
     }
@@ -47,6 +56,25 @@ fn commands() -> String {
     root.build();
     write_command(&mut page, &mut root);
     page
+}
+
+/// The manual page of the program or of one verb.
+fn manual(verb: Option<&str>) -> Result<String, Failure> {
+    let mut root = super::command();
+    root.build();
+    let command = match verb {
+        None => &root,
+        Some(verb) => root.find_subcommand(verb).ok_or_else(|| {
+            Failure::usage(format!("there is no verb `{verb}`; `dockless --help` lists them"))
+        })?,
+    };
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone())
+        .title(name)
+        .render(&mut page)
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 /// One verb and those below it.

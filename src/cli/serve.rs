@@ -57,6 +57,9 @@ pub(crate) struct Serve {
     /// The least important line that is still logged [default: info]
     #[arg(long, value_enum, value_name = "LEVEL")]
     log_level: Option<LogLevel>,
+    /// Print the first line of output as JSON; logs follow --log-format
+    #[arg(long)]
+    json: bool,
 }
 
 impl Serve {
@@ -69,8 +72,15 @@ impl Serve {
         let runtime = runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?;
         let again =
             || -> Result<Settings, Failure> { Ok(super::load(self.config.clone(), self.flags()?)?.0) };
-        let notifier = Notifier::new(&environment);
-        let ended = runtime.block_on(node::run(Start { settings, data, log, notifier, again: &again }));
+        let start = Start {
+            settings,
+            data,
+            log,
+            notifier: Notifier::new(&environment),
+            again: &again,
+            json: self.json,
+        };
+        let ended = runtime.block_on(node::run(start));
         // Whatever still runs was given its time to end already.
         runtime.shutdown_background();
         ended

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use dockless_api::tls::Certificates;
 use dockless_runtime::Runtime;
 use dockless_store::DataDirectory;
+use serde::Serialize;
 
 use super::address::Address;
 use super::bind::Bound;
-use crate::cli::output;
+use crate::cli::{Failure, output};
 use crate::config::Settings;
 
 /// Where the node listens, as people are told.
@@ -78,13 +79,25 @@ impl Listening {
         }
     }
 
-    /// The first line of output.
-    pub(super) fn announce(&self, data: &Path) {
+    /// The first line of output; as `json` one object with the same content.
+    pub(super) fn announce(&self, data: &Path, json: bool) -> Result<(), Failure> {
         let version = env!("CARGO_PKG_VERSION");
+        if json {
+            return output::json_line(&Announcement { version, listeners: &self.urls, data });
+        }
         output::line(&format!(
             "dockless {version} listens on {}, its data is in {}",
             self.urls.join(" "),
             data.display()
         ));
+        Ok(())
     }
+}
+
+/// The first line of output for machines.
+#[derive(Serialize)]
+struct Announcement<'a> {
+    version: &'a str,
+    listeners: &'a [String],
+    data: &'a Path,
 }

@@ -28,6 +28,18 @@ fn the_first_line_says_where_it_listens_and_where_its_data_is() {
 }
 
 #[test]
+fn the_first_line_can_be_json() {
+    let node = Process::start(&Options { arguments: vec!["--json".to_owned()], ..Options::default() });
+    let said: serde_json::Value = serde_json::from_str(node.first_line()).unwrap();
+    let expected = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "listeners": [format!("http://{}", node.address())],
+        "data": node.data(),
+    });
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn only_its_owner_can_open_the_admin_socket_and_the_keys() {
     let node = Process::start(&Options::default());
     let mode = |path: &str| stat(node.data().join(path)).unwrap().st_mode & 0o777;

@@ -158,7 +158,12 @@ fn what_needs_no_node_runs_without_one() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&["completion", shell]).expect(0).stdout;
         assert!(script.contains("healthcheck"), "{shell}");
+        let answer = run(&["completion", shell, "--json"]).expect(0).json();
+        assert_eq!((&answer["shell"], &answer["script"]), (&shell.into(), &script.into()));
     }
+    assert!(run(&["reference", "man"]).expect(0).stdout.contains(".SH SYNOPSIS"));
+    assert!(run(&["reference", "man", "serve"]).expect(0).stdout.contains(".TH dockless-serve 1"));
+    run(&["reference", "man", "sevre"]).expect(2).says("no verb `sevre`");
     assert!(run(&["--help"]).expect(0).stdout.contains("Exit codes:"));
 }
 

@@ -14,7 +14,7 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
         &["hyper", "hyper-util", "rustls", "tokio-rustls"],
         &["serve/api", "", "testkit", "testkit/load", "tests"],
     ),
-    (&["clap", "clap_complete", "tracing-subscriber"], &[""]),
+    (&["clap", "clap_complete", "clap_mangen", "tracing-subscriber"], &[""]),
     (&["toml"], &["", "xtask"]),
     (&["prometheus-client", "getrandom"], &["base/runtime"]),
     (&["bcrypt", "hmac"], &["core/registry"]),
