@@ -22,9 +22,6 @@ fn pushes(node: &Node) -> (String, String) {
     let docker = engine.docker(&room).words("push").arg(&image).fails();
     room.podman().words("build --quiet --tag").arg(&image).arg(&context).ok();
     let podman = room.podman().words("push --quiet --tls-verify=false").arg(&image).fails();
-    if std::env::var_os("SHOW").is_some() {
-        eprintln!("{docker}\n---{podman}");
-    }
     (docker, podman)
 }
 
