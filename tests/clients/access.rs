@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::inside::tool::{Tool, says};
 use crate::inside::{Dockerd, Flavour, Layout, Node, Room, Stored};
 
-/// `alice` owns `alice/**`, `bob` owns `bob/**`, everybody may pull `public/**`.
+/// `alice` may everything, `bob` pulls and pushes in `bob/**`, everybody may pull `public/**`.
 const RULES: &str = "\
 [[access.rules]]
 users = [\"alice\"]
