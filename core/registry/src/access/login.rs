@@ -1,8 +1,8 @@
 //! Checking passwords: a bounded number of slow comparisons at once, and a memory of those that went well.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dockless_runtime::Runtime;
@@ -26,7 +26,7 @@ type Key = [u8; 32];
 /// The part of access control that compares passwords.
 pub(super) struct Logins {
     runtime: Runtime,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     remembered: Mutex<HashMap<Key, Duration>>,
     remember_for: Duration,
@@ -39,7 +39,7 @@ impl Logins {
         runtime.entropy.fill(&mut salt);
         Self {
             runtime,
-            turns: Semaphore::new(settings.logins_at_once.max(1)),
+            turns: Arc::new(Semaphore::new(settings.logins_at_once.max(1))),
             waiting: AtomicUsize::new(0),
             remembered: Mutex::new(HashMap::new()),
             remember_for: settings.login_remembered,
@@ -55,13 +55,18 @@ impl Logins {
             return Ok(true);
         }
         let _place = Place::take(&self.waiting).ok_or(Refusal::TooMany)?;
-        let _turn = self.turns.acquire().await.map_err(|_| Refusal::TooMany)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Refusal::TooMany)?;
         // The same login may have gone well while this one waited.
         if self.remembers(&key) {
             return Ok(true);
         }
         let (hash, password) = (hash.to_owned(), password.to_owned());
-        let compare = move || bcrypt::verify(password, &hash).unwrap_or(false);
+        let compare = move || {
+            // Given back when the comparison is over, not when its client goes away: clients that leave at once
+            // would otherwise start any number of them.
+            let _turn = turn;
+            bcrypt::verify(password, &hash).unwrap_or(false)
+        };
         let fits = self.runtime.blocking("password check", compare).await.map_err(|_| Refusal::TooMany)?;
         if fits && known {
             self.remember(key);
@@ -117,5 +122,30 @@ impl<'a> Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dockless_runtime::simulation::Simulation;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn clients_that_leave_start_no_more_comparisons_than_those_that_stay() {
+        let simulation = Simulation::new(1);
+        let settings = Settings::default();
+        let logins = Logins::new(simulation.runtime(), &settings);
+        let hash = bcrypt::hash_with_salt("secret", 4, [7; 16]).unwrap();
+        let file = format!("alice:{}", hash.format_for_version(bcrypt::Version::TwoY));
+        let file = Htpasswd::parse(file.as_bytes()).unwrap();
+        for _ in 0..settings.logins_at_once {
+            assert_eq!(logins.check(&file, "alice", "secret").now_or_never(), None);
+        }
+        assert_eq!(logins.turns.available_permits(), 0, "the comparisons go on");
+        assert_eq!(simulation.block_on(logins.check(&file, "alice", "secret")), Ok(true));
+        simulation.run_for(Duration::from_secs(1));
+        assert_eq!(logins.turns.available_permits(), settings.logins_at_once);
     }
 }
