@@ -32,6 +32,11 @@ impl Flow {
         self.pending.store(true, Ordering::Release);
     }
 
+    /// Whether bytes of a body may be among what hyper writes.
+    pub(crate) fn holds_frames(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
     /// Ready once every frame handed over is in the socket.
     pub(crate) fn poll_drained(&self, context: &mut Context<'_>) -> Poll<()> {
         if !self.pending.load(Ordering::Acquire) {

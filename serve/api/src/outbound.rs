@@ -214,9 +214,6 @@ impl Parts {
                 ready!(flow.poll_drained(context));
                 part.adapt(flow);
             }
-            let bytes = ready!(part.poll_read(context));
-            flow.frame_began();
-            return Poll::Ready(Some(bytes));
         }
         part.poll_read(context).map(Some)
     }
@@ -237,6 +234,9 @@ impl Body for Outbound {
                 tracing::error!(%error, "an answer was cut short");
             }
             let bytes = bytes?;
+            if let Some(flow) = &this.flow {
+                flow.frame_began();
+            }
             this.remaining = this.remaining.saturating_sub(bytes.len() as u64);
             if let Some(exchange) = &mut this.exchange {
                 exchange.sent(bytes.len(), this.remaining);

@@ -26,6 +26,9 @@ pub(crate) const LINGER_BYTES: u64 = 64 << 20;
 /// As [`LINGER_BYTES`], in time: what nginx waits (`lingering_time` is 30 s, its `lingering_timeout` 5 s).
 pub(crate) const LINGER_TIME: Duration = Duration::from_secs(5);
 
+/// What every HTTP/2 connection begins with (RFC 9113, section 3.4). Its pings begin only after all of it.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// The time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamLimits {
@@ -46,7 +49,8 @@ struct Limit {
 /// What the first bytes showed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
-    Nothing,
+    /// So many bytes of [`HTTP2_PREFACE`].
+    Preface(usize),
     Http1,
     /// HTTP/2 has its own pings and limits.
     Http2,
@@ -81,11 +85,33 @@ impl Limit {
     }
 }
 
+/// What is known once `bytes` came after `seen` bytes of the preface of HTTP/2.
+fn after_preface(seen: usize, bytes: &[u8]) -> Seen {
+    let rest = &HTTP2_PREFACE[seen..];
+    if bytes.starts_with(rest) {
+        Seen::Http2
+    } else if rest.starts_with(bytes) {
+        Seen::Preface(seen + bytes.len())
+    } else {
+        Seen::Http1
+    }
+}
+
 impl<S> Stream<S> {
     /// Wraps an accepted connection (for TLS, what is inside it).
     pub(crate) fn new(inner: S, flow: Arc<Flow>, clock: Arc<dyn Clock>, limits: StreamLimits) -> Self {
         let head = Some((Limit::new(&clock, limits.keep_alive_timeout), 0));
-        Self { inner, flow, clock, limits, seen: Seen::Nothing, head, full: None, linger: None, words: None }
+        Self {
+            inner,
+            flow,
+            clock,
+            limits,
+            seen: Seen::Preface(0),
+            head,
+            full: None,
+            linger: None,
+            words: None,
+        }
     }
 
     /// Bytes of a request arrived: starts the limit on its head, if none runs.
@@ -93,11 +119,15 @@ impl<S> Stream<S> {
         let heads = self.flow.heads();
         match self.seen {
             Seen::Http2 => return,
-            Seen::Nothing if bytes.starts_with(b"PRI") => {
-                (self.seen, self.head) = (Seen::Http2, None);
-                return;
+            Seen::Preface(seen) => {
+                if seen == 0 {
+                    self.head = Some((Limit::new(&self.clock, self.limits.header_timeout), heads));
+                }
+                self.seen = after_preface(seen, bytes);
+                return if self.seen == Seen::Http2 {
+                    self.head = None
+                };
             }
-            Seen::Nothing => (self.seen, self.head) = (Seen::Http1, None),
             Seen::Http1 => {}
         }
         // What arrives while a request is answered is its body, or waits its turn in hyper.
@@ -214,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.words.is_none() {
+        if this.words.is_none() && !this.flow.holds_frames() {
             this.words = bare_error::words(bytes).map(|words| (words, bytes.len()));
         }
         if this.words.is_some() {
@@ -235,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
-        if this.words.is_none() && pieces.len() == 1 {
+        if this.words.is_none() && pieces.len() == 1 && !this.flow.holds_frames() {
             this.words = bare_error::words(&pieces[0]).map(|words| (words, pieces[0].len()));
         }
         if this.words.is_some() {

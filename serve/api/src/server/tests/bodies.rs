@@ -149,3 +149,31 @@ async fn a_damaged_blob_is_never_ended_well() {
     let collected = Outbound::blob(part).collect().await;
     assert!(collected.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_that_reads_like_an_error_of_http_is_sent_as_it_is() {
+    let live = Live::plain(Settings::default()).await;
+    // The last frame is written alone, and looks as if hyper had refused a head.
+    let mut blob = vec![b'x'; dockless_store::READ_BYTES_FIRST];
+    blob.extend_from_slice(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    let digest = live.push(blob.clone()).await;
+    let mut client = live.connect().await;
+    let head = format!("GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n");
+    for end in ["\r\n", "Connection: close\r\n\r\n"] {
+        client.send(&format!("{head}{end}")).await;
+        assert!(client.answer().await.1 == blob);
+    }
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_will_send_nothing_more_gets_its_answer() {
+    let live = Live::plain(Settings::default()).await;
+    let blob = vec![b'x'; 8 << 20];
+    let digest = live.push(blob.clone()).await;
+    let mut client = live.connect().await;
+    client.send(&format!("GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+    client.0.shutdown().await.unwrap();
+    assert!(client.answer().await.1 == blob);
+    assert_eq!(client.rest().await, "");
+}

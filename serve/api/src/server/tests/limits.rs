@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use dockless_runtime::timeout;
 use tokio::net::TcpStream;
 
 use super::fixture::{Client, Live};
@@ -72,6 +73,20 @@ async fn a_head_has_a_time_limit_and_an_idle_connection_a_longer_one() {
     assert!(began.elapsed() < Duration::from_millis(900), "the second head has the limit as well");
     let mut silent = live.connect().await;
     assert_eq!(silent.rest().await, "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_begins_like_the_preface_of_http2_has_the_same_limit() {
+    let settings = Settings { header_timeout: Duration::from_millis(100), ..Settings::default() };
+    let live = Live::plain(settings).await;
+    for pieces in [&["PRI * HTTP/2.0\r\n"][..], &["P", "RI * HTTP"], &["PRINT /v2/ HT"]] {
+        let mut slow = live.connect().await;
+        for piece in pieces {
+            slow.send(piece).await;
+        }
+        let ended = timeout(&*live.door.runtime.clock, Duration::from_secs(20), slow.rest()).await;
+        assert_eq!(ended.as_deref(), Ok(""), "{pieces:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
