@@ -118,7 +118,9 @@ pub(crate) async fn answer(call: &mut Call<'_>, endpoint: &Endpoint) -> Answer {
 /// `GET /v2/`: whether this is a registry, and whether the credentials are good.
 fn base(call: &Call<'_>) -> Answer {
     // Clients ask here first and log in only when told to, so that one must ask even where anonymous may pull.
-    if call.access.required() && !call.headers.contains_key(http::header::AUTHORIZATION) {
+    // An empty name with an empty password is no login either.
+    let logged_in = call.caller.user().is_some() || call.caller.has_token();
+    if call.access.required() && !logged_in {
         return Err(call.challenge());
     }
     Ok(reply::json(StatusCode::OK, b"{}".to_vec()))

@@ -32,6 +32,8 @@ fn the_base_asks_for_a_login_and_accepts_either_kind() {
     node.ask_as(ALICE, "GET /v2/").expect(200);
     node.ask_as(&bearer(&token(&node, Some(BOB), "service=dockless")), "GET /v2/").expect(200);
     node.ask_as(&bearer(&token(&node, None, "service=dockless")), "GET /v2/").expect(200);
+    // What docker and podman send of a configuration without a login: nobody, and nothing.
+    node.ask_as("Basic Og==", "GET /v2/").expect_error(401, "UNAUTHORIZED");
     for bad in [WRONG, "Bearer nonsense", "Basic !", "Digest x"] {
         let answer = node.ask_as(bad, "GET /v2/").expect_error(401, "UNAUTHORIZED");
         assert!(challenge(&answer).ends_with(",error=\"invalid_token\""), "{bad}");
