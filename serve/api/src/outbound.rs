@@ -209,11 +209,11 @@ impl Parts {
         if part.len() == 0 {
             return Poll::Ready(None);
         }
-        if let Some(flow) = flow {
-            if part.reading.is_none() {
-                ready!(flow.poll_drained(context));
-                part.adapt(flow);
-            }
+        if let Some(flow) = flow
+            && part.reading.is_none()
+        {
+            ready!(flow.poll_drained(context));
+            part.adapt(flow);
         }
         part.poll_read(context).map(Some)
     }
