@@ -15,6 +15,8 @@ use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts};
 use dockless_meta::LocalLedger;
 use dockless_registry::access::{Access, open_or_create_key};
 use dockless_registry::{Parts, Registry};
+use dockless_runtime::disk::CountedDisk;
+use dockless_runtime::metric::Counter;
 use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
 use dockless_store::{DataDirectory, DataDirectoryError, FilesystemStore};
 
@@ -53,14 +55,14 @@ pub(crate) struct Start<'a> {
 /// What keeps it from starting, or from stopping cleanly.
 pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let Start { settings, data, .. } = &start;
-    let runtime = Runtime::real();
+    let metrics = Arc::new(MetricRegistry::new());
+    let runtime = machine(&metrics);
     let mut signals = Signals::catch()?;
     let data =
         std::path::absolute(data).map_err(|error| Failure::failed(format!("{}: {error}", data.display())))?;
     let directory = open_directory(&runtime, &data).await?;
     let admin = bind::bind_private(&runtime, &directory.admin_socket()).await?;
     let bound = bind::bind(&runtime, &settings.listen).await?;
-    let metrics = Arc::new(MetricRegistry::new());
     let access = Arc::new(open_access(&runtime, settings, &directory).await?);
     access.register(&metrics);
     let registry = open_registry(&runtime, settings, &directory, &metrics);
@@ -130,6 +132,14 @@ async fn until_stopped(
         }
         () = signals.stop() => Err(Failure::failed("stopped at once, as a second signal asked for")),
     }
+}
+
+/// This machine, its syncs counted.
+fn machine(metrics: &MetricRegistry) -> Runtime {
+    let syncs = Counter::default();
+    metrics.register("disk_syncs", "Syncs of files and directories: what durability costs", syncs.clone());
+    let real = Runtime::real();
+    Runtime { disk: Arc::new(CountedDisk::new(real.disk, syncs)), ..real }
 }
 
 /// Locks the data directory, or says who has it.

@@ -18,7 +18,8 @@ pub(crate) fn run(options: &Options) -> Result<Value, String> {
     let mut bytes = 0;
     for _ in 0..count {
         let (stream, _) = listener.accept().map_err(|error| error.to_string())?;
-        bytes += serve(&stream, options.text("path", "floor.data")).map_err(|error| error.to_string())?;
+        // A probe goes away without a word; a push that breaks is seen by its client.
+        bytes += serve(&stream, options.text("path", "floor.data")).unwrap_or(0);
     }
     Ok(json!({"connections": count, "bytes": bytes}))
 }
