@@ -1,7 +1,8 @@
-//! What a node refuses for lack of room, and how it says so: a status, an error body, and when to come again.
+//! What a node refuses for lack of room, and how it says so: a status, an error body, when to come again; and that
+//! its metrics stay as many as they are.
 
-use dockless_testkit::Process;
 use dockless_testkit::process::Options;
+use dockless_testkit::{ImageBuilder, Process};
 
 use super::on;
 
@@ -52,4 +53,20 @@ async fn a_disk_that_is_nearly_full_takes_no_upload_and_is_a_reason_not_to_be_re
     let _ = client.get("/healthz").send().await.expect(200);
     on(&node.data(), &["healthcheck"]).expect(0);
     on(&node.data(), &["healthcheck", "--ready"]).expect(1).says("disk");
+}
+
+#[tokio::test]
+async fn metrics_name_no_repository_and_grow_with_none() {
+    let node = Process::start(&Options::default());
+    let client = node.client();
+    let mut series = Vec::new();
+    for repository in ["hidden/one", "hidden/two", "hidden/three"] {
+        client.push_image(repository, Some("v1"), &ImageBuilder::new(1).build()).await;
+        let page = client.get("/metrics").send().await.expect(200);
+        let page = String::from_utf8(page.body.to_vec()).unwrap();
+        assert!(!page.contains("hidden"), "{page}");
+        series.push(page.lines().filter(|line| !line.starts_with('#')).count());
+    }
+    // The first page has not been counted itself when it is written.
+    assert_eq!(series[1], series[2]);
 }

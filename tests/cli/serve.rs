@@ -107,6 +107,24 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
     let (_, _directory) = node.stop();
 }
 
+#[tokio::test]
+async fn a_log_for_machines_has_an_object_a_line_with_the_id_of_the_request() {
+    let arguments = ["--log-format", "json"].map(str::to_owned).to_vec();
+    let node = Process::start(&Options { arguments, ..Options::default() });
+    let asked =
+        node.client().get("/v2/?token=hidden").header("x-request-id", "sent-by-the-proxy").send().await;
+    assert_eq!(asked.expect(200).header("x-request-id"), Some("sent-by-the-proxy"));
+    let line = node.stderr_line("sent-by-the-proxy");
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&said["level"], &said["target"]), (&"INFO".into(), &"access".into()), "{line}");
+    assert_eq!((&said["method"], &said["status"]), (&"GET".into(), &200.into()), "{line}");
+    assert_eq!(said["request_id"], "sent-by-the-proxy", "{line}");
+    for line in node.stderr().lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
+        assert!(!line.contains("hidden"), "{line}");
+    }
+}
+
 #[test]
 fn a_node_that_others_reach_speaks_tls_and_says_what_it_exposes() {
     let wide = format!("0.0.0.0:{}", free_port());
