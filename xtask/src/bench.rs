@@ -9,6 +9,7 @@ mod measure;
 mod pushes;
 mod report;
 mod rows;
+mod seed;
 mod servers;
 mod starts;
 

@@ -1,5 +1,6 @@
 //! What the kernel says of a process, and medians.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Clock ticks per second in `/proc/PID/stat`; 100 on every Linux that Rust runs on.
@@ -32,6 +33,24 @@ pub(crate) fn during<T>(pid: u32, work: impl FnOnce() -> Result<T, String>) -> R
     let begun = Instant::now();
     let outcome = work()?;
     Ok((outcome, cpu_seconds(pid)? - cpu, begun.elapsed().as_secs_f64()))
+}
+
+/// Runs `work` while as many threads as there are processors do nothing but compute.
+pub(crate) fn beside_busy_threads<T>(work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let done = work();
+        over.store(true, Ordering::Relaxed);
+        done
+    })
 }
 
 /// The middle of the values; the mean of the two middles when there is no single one.

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::report::{Row, Rule, Table};
-use super::rows::{digest_of, large_file, push_file};
+use super::rows::push_file;
+use super::seed::{digest_of, large_file};
 use super::servers::{self, Server};
 use super::{Plan, driver, measure};
 

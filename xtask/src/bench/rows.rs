@@ -1,21 +1,22 @@
 //! The rows of requests, pushes and connections.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::report::{Row, Rule, Table};
+use super::seed::{Seed, digest_of, large_file};
 use super::servers::{self, Server};
 use super::{Plan, driver, measure};
 
-/// Manifests that every server holds while it is asked for one.
-const TAGS: u64 = 1000;
 /// Connections of the request loops, and of the concurrent ones.
 const FEW: u64 = 8;
 const MANY: u64 = 64;
 /// Idle or slow connections held against us; 95 % of the file limit of 20,000.
 const HELD: u64 = 19_000;
+/// Readers held that never read.
+const SLOW: u64 = 5_000;
 
 /// The words that `only=` may be part of, for the rows of each group.
-const REQUESTS: &str = "GET /v2/ HEAD blob HEAD manifest by tag GET manifest by tag GET 4 KiB blob tags/list?n=100 \
+const REQUESTS: &str = "GET /v2/ HEAD blob HEAD manifest by tag GET manifest by tag HEAD manifest by digest GET manifest by digest GET 4 KiB blob tags/list?n=100 \
     manifest GET at concurrency 64 GET 1 GiB blob";
 
 /// One request loop: the row's name, unit, bar, and the words for the load generator.
@@ -53,6 +54,7 @@ pub(crate) fn request_rows(root: &Path, plan: &Plan, table: &mut Table) -> Resul
 fn loops(seeded: &Seed) -> Vec<Loop> {
     let blob = format!("/v2/bench/app/blobs/{}", seeded.small);
     let tag = "/v2/bench/app/manifests/t1".to_owned();
+    let digest = format!("/v2/bench/app/manifests/{}", seeded.manifest);
     let one =
         |name, bar, path: &str, method| Loop { name, bar, path: path.to_owned(), method, connections: FEW };
     vec![
@@ -60,6 +62,8 @@ fn loops(seeded: &Seed) -> Vec<Loop> {
         one("HEAD blob", ("<= 40 us", Rule::Most(40.0)), &blob, "HEAD"),
         one("HEAD manifest by tag", ("<= 40 us", Rule::Most(40.0)), &tag, "HEAD"),
         one("GET manifest by tag", ("<= 60 us", Rule::Most(60.0)), &tag, "GET"),
+        one("HEAD manifest by digest", ("<= 40 us", Rule::Most(40.0)), &digest, "HEAD"),
+        one("GET manifest by digest", ("<= 60 us", Rule::Most(60.0)), &digest, "GET"),
         one("GET 4 KiB blob", ("<= 40 us", Rule::Most(40.0)), &blob, "GET"),
         one("tags/list?n=100", ("<= 300 us", Rule::Most(300.0)), "/v2/bench/app/tags/list?n=100", "GET"),
     ]
@@ -120,33 +124,34 @@ fn large_reads(
     seeded: &Seed,
     table: &mut Table,
 ) -> Result<(), String> {
-    let mut cpu_row = Row::new(
-        "GET 1 GiB blob",
-        "server CPU s/GiB",
-        Some(("<= 1.2 x nginx", Rule::MostTimes(1.2, "nginx"))),
-    );
+    let bar = |times, text| Some((text, Rule::MostTimes(times, "nginx")));
+    let mut alone = Row::new("GET 1 GiB blob", "server CPU s/GiB", bar(1.2, "<= 1.2 x nginx"));
+    let mut loaded = Row::new("GET 1 GiB blob, under load", "server CPU s/GiB", bar(2.0, "<= 2.0 x nginx"));
     let mut rate = Row::new(
         "GET 1 GiB blob, throughput",
         "MB/s",
         Some((">= 1.0 x nginx", Rule::LeastTimes(1.0, "nginx"))),
     );
+    let words = |server: &Server| {
+        let path = format!("path=/v2/bench/app/blobs/{}", seeded.large);
+        let words = ["get", "connections=1", "count=2", "seconds=300"].map(str::to_owned);
+        [words.as_slice(), &[format!("to={}", server.address), path]].concat()
+    };
     for _ in 0..plan.rounds {
         for server in all {
-            let words = [
-                "get".to_owned(),
-                format!("to={}", server.address),
-                format!("path=/v2/bench/app/blobs/{}", seeded.large),
-                "connections=1".to_owned(),
-                "count=2".to_owned(),
-                "seconds=300".to_owned(),
-            ];
-            let (answer, cpu, _) = measure::during(server.pid(), || driver::load(root, &words))?;
+            let (answer, cpu, _) = measure::during(server.pid(), || driver::load(root, &words(server)))?;
             let bytes = answer["bytes"].as_f64().unwrap_or(0.0);
-            cpu_row.add(server.name, cpu / (bytes / f64::from(1 << 30)));
+            alone.add(server.name, cpu / (bytes / f64::from(1 << 30)));
             rate.add(server.name, bytes / 1e6 / answer["seconds"].as_f64().unwrap_or(1.0));
         }
+        for server in all {
+            let work = || measure::beside_busy_threads(|| driver::load(root, &words(server)));
+            let (answer, cpu, _) = measure::during(server.pid(), work)?;
+            loaded.add(server.name, cpu / (answer["bytes"].as_f64().unwrap_or(0.0) / f64::from(1 << 30)));
+        }
     }
-    table.push(cpu_row);
+    table.push(alone);
+    table.push(loaded);
     table.push(rate);
     Ok(())
 }
@@ -190,7 +195,7 @@ pub(crate) fn connection_rows(root: &Path, plan: &Plan, table: &mut Table) -> Re
     if !"connections".contains(&plan.only) {
         return Ok(());
     }
-    for (kind, held, bar) in [("idle", HELD, 16.0), ("slow", 1000, 64.0)] {
+    for (kind, held, bar) in [("idle", HELD, 16.0), ("slow", SLOW, 64.0)] {
         let ours = servers::dockless(root, &plan.scratch.join(format!("held-{kind}")))?;
         let digest = push_large(root, plan, &ours)?;
         let before = measure::status_kib(ours.pid(), "VmRSS")?;
@@ -221,79 +226,6 @@ pub(crate) fn connection_rows(root: &Path, plan: &Plan, table: &mut Table) -> Re
         table.push(late);
     }
     Ok(())
-}
-
-/// What every server holds before the reads begin.
-struct Seed {
-    small: String,
-    large: String,
-    keys: Option<(PathBuf, PathBuf)>,
-}
-
-impl Seed {
-    fn make(root: &Path, plan: &Plan, all: &[Server]) -> Result<Self, String> {
-        let small_file = plan.scratch.join("small");
-        random_file(&small_file, 4096)?;
-        let large_file = large_file(plan)?;
-        let (small, large) = (digest_of(&small_file)?, digest_of(&large_file)?);
-        for server in all {
-            let to = format!("to={}", server.address);
-            driver::load(
-                root,
-                &[
-                    "put-manifests".to_owned(),
-                    to.clone(),
-                    format!("count={TAGS}"),
-                    format!("connections={FEW}"),
-                ],
-            )?;
-            for (file, digest) in [(&small_file, &small), (&large_file, &large)] {
-                push_file(root, server, file, digest, "put")?;
-            }
-        }
-        let pages = plan.scratch.join("nginx/v2/bench/app");
-        for folder in ["blobs", "manifests"] {
-            std::fs::create_dir_all(pages.join(folder)).map_err(|error| error.to_string())?;
-        }
-        let copy =
-            |from: &Path, to: PathBuf| std::fs::copy(from, to).map(|_| ()).map_err(|error| error.to_string());
-        copy(&small_file, pages.join("blobs").join(&small))?;
-        copy(&large_file, pages.join("blobs").join(&large))?;
-        std::fs::write(plan.scratch.join("nginx/v2/index.html"), "{}").map_err(|error| error.to_string())?;
-        std::fs::write(pages.join("manifests/t1"), vec![b'x'; 500]).map_err(|error| error.to_string())?;
-        Ok(Self { small, large, keys: keys_of(&all[0].data) })
-    }
-}
-
-fn keys_of(data: &Path) -> Option<(PathBuf, PathBuf)> {
-    // One file holds both.
-    let leaf = data.join("keys/leaf.pem");
-    leaf.is_file().then_some((leaf.clone(), leaf))
-}
-
-/// The large file, made once.
-pub(crate) fn large_file(plan: &Plan) -> Result<PathBuf, String> {
-    let path = plan.scratch.join("large");
-    if !path.is_file() {
-        random_file(&path, plan.large_mib << 20)?;
-    }
-    Ok(path)
-}
-
-fn random_file(path: &Path, bytes: u64) -> Result<(), String> {
-    let mut random =
-        std::io::Read::take(std::fs::File::open("/dev/urandom").map_err(|error| error.to_string())?, bytes);
-    let mut file = std::fs::File::create(path).map_err(|error| error.to_string())?;
-    std::io::copy(&mut random, &mut file).map(|_| ()).map_err(|error| error.to_string())
-}
-
-/// `sha256:<hex>` of a file, by the tool that is always there.
-pub(crate) fn digest_of(path: &Path) -> Result<String, String> {
-    let output =
-        std::process::Command::new("sha256sum").arg(path).output().map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let hex = text.split_whitespace().next().ok_or("sha256sum printed nothing")?;
-    Ok(format!("sha256:{}", hex.trim_start_matches('\\')))
 }
 
 /// Pushes a file as one blob.
