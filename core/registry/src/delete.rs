@@ -67,7 +67,8 @@ impl Registry {
         .await
     }
 
-    fn has_immutable_tag(
+    /// Whether an immutable tag points to the manifest.
+    pub(crate) fn has_immutable_tag(
         &self,
         view: &View,
         repository: &RepositoryName,

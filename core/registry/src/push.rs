@@ -102,11 +102,11 @@ impl Registry {
         Ok(PutDone { digest, tags, subject })
     }
 
-    /// Submits a put; where some of its tags are immutable, nobody else changes such tags of the repository
-    /// meanwhile.
+    /// Submits a put; where some tags of the repository are immutable, nobody else changes such tags meanwhile.
     pub(crate) async fn commit(&self, put: PutManifest) -> Result<(), Error> {
         let tags = put.tags.len();
-        if put.tags.iter().any(|tag| self.settings().is_immutable(&put.repository, tag)) {
+        // Untagged puts as well: the same bytes under another media type are another manifest to whoever pulls the tag.
+        if self.settings().has_immutable(&put.repository) {
             self.commit_immutable(put).await?;
         } else {
             self.inner.submit(Command::PutManifest(put)).await??;
@@ -125,6 +125,12 @@ impl Registry {
         self.to_its_end("manifest put", async move {
             let _changing = this.inner.lock_repository(&put.repository).await;
             let view = this.inner.view()?;
+            let held = view.manifest_head(&put.repository, &put.digest)?;
+            if held.is_some_and(|held| held.media_type != put.media_type)
+                && this.has_immutable_tag(&view, &put.repository, &put.digest)?
+            {
+                return Err(Error::TagImmutable);
+            }
             for tag in put.tags.iter().filter(|tag| this.settings().is_immutable(&put.repository, tag)) {
                 if view.tag(&put.repository, tag)?.is_some_and(|current| current != put.digest) {
                     return Err(Error::TagImmutable);

@@ -55,6 +55,11 @@ pub struct ImmutableTags {
 }
 
 impl Settings {
+    /// Whether some setting makes tags of this repository immutable.
+    pub(crate) fn has_immutable(&self, repository: &RepositoryName) -> bool {
+        self.immutable_tags.iter().any(|rule| rule.repositories.matches(repository.as_str()))
+    }
+
     /// Whether some setting makes this tag immutable.
     pub fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
         let mut rules = self.immutable_tags.iter();

@@ -238,6 +238,33 @@ fn immutable_tags_are_set_once() {
 }
 
 #[test]
+fn an_immutable_tag_keeps_the_media_type_of_its_manifest() {
+    let machine = Machine::memory(immutable());
+    // Nothing in these bytes says what they are.
+    let bytes = Bytes::from_static(br#"{"schemaVersion":2,"config":{},"layers":[]}"#);
+    let digest = Digest::sha256(&bytes);
+    let put = |reference: &str, media_type: &str| {
+        let request = PutRequest {
+            reference: Reference::parse(reference).unwrap(),
+            tags: Vec::new(),
+            content_type: Some(media_type.to_owned()),
+            bytes: bytes.clone(),
+            if_match: None,
+        };
+        machine.run(machine.registry.put_manifest(&name("a"), request)).map(drop)
+    };
+    put("latest", "application/vnd.one+json").unwrap();
+    put(digest.as_str(), "application/vnd.two+json").expect("no immutable tag points to it");
+    put("v1", "application/vnd.one+json").unwrap();
+    for reference in [digest.as_str(), "latest", "v1"] {
+        assert_eq!(put(reference, "application/vnd.two+json"), Err(Error::TagImmutable), "{reference}");
+        put(reference, "application/vnd.one+json").expect("the same again is no change");
+    }
+    let head = machine.registry.manifest_head(&name("a"), &Reference::Tag(tag("v1"))).unwrap();
+    assert_eq!(head.media_type, "application/vnd.one+json");
+}
+
+#[test]
 fn an_immutable_tag_never_moves_however_puts_race() {
     for seed in 0..50 {
         let machine = Machine::slow(seed, immutable());
