@@ -118,6 +118,10 @@ fn a_tag_is_put_on_conditions() {
     put("three", "if-match", &format!("{}, {}", tag("one"), tag("two"))).expect(201);
     put("four", "if-match", "*").expect(201);
     put("five", "if-none-match", "\"x\"").expect_error(400, "MANIFEST_INVALID");
+    for unreadable in ["", " , "] {
+        put("five", "if-match", unreadable).expect_error(412, "TAG_CHANGED");
+        put("five", "if-none-match", unreadable).expect_error(400, "MANIFEST_INVALID");
+    }
     let digest = Digest::sha256(&manifest("four"));
     assert_eq!(node.ask("HEAD /v2/a/manifests/v1").header("docker-content-digest"), digest.as_str());
 }

@@ -33,7 +33,11 @@ pub(super) fn of_tag(call: &Call<'_>) -> Result<Option<TagCondition>, ApiError> 
     let refused = |message: &str| Err(ApiError::bad(ErrorCode::ManifestInvalid, message));
     let matching = call.entity_tags(header::IF_MATCH);
     let absent = call.entity_tags(header::IF_NONE_MATCH);
+    let is_asked = |name| call.headers.contains_key(name);
     match (matching.as_slice(), absent.as_slice()) {
+        // A condition that cannot be read holds for nothing: to leave it out would overwrite.
+        ([], []) if is_asked(header::IF_MATCH) => Ok(Some(TagCondition::MatchOneOf(Vec::new()))),
+        ([], []) if is_asked(header::IF_NONE_MATCH) => refused("If-None-Match of a PUT is * or left out"),
         ([], []) => Ok(None),
         ([star], []) if star == "*" => Ok(Some(TagCondition::Exists)),
         ([], [star]) if star == "*" => Ok(Some(TagCondition::Absent)),
