@@ -21,6 +21,9 @@ const DESCRIPTORS_AT_ONCE: usize = 8;
 /// Most descriptors that one request looks at, whether its filter lets them through or not.
 const LOOKED_AT_MAX: usize = 10_000;
 
+/// Most bytes of descriptors that one request looks at and does not show: annotations may make each of them large.
+const SKIPPED_BYTES_MAX: usize = 2 * REFERRERS_PAGE_BYTES_MAX;
+
 /// A part of the list of referrers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferrersPage {
@@ -45,7 +48,7 @@ impl Registry {
     ) -> Result<ReferrersPage, Error> {
         let view = self.inner.view()?;
         let mut page = ReferrersPage { filtered: artifact_type.is_some(), ..ReferrersPage::default() };
-        let (mut bytes, mut looked_at) = (0, 0);
+        let (mut bytes, mut skipped_bytes, mut looked_at) = (0, 0, 0);
         let mut after = after.cloned();
         loop {
             let descriptors = view.referrers(repository, subject, after.as_ref(), DESCRIPTORS_AT_ONCE)?;
@@ -53,20 +56,23 @@ impl Registry {
             for descriptor in descriptors {
                 looked_at += 1;
                 let digest = descriptor.digest.clone();
+                let size = json_bytes(&descriptor);
                 if artifact_type.is_none_or(|wanted| descriptor.artifact_type.as_deref() == Some(wanted)) {
-                    bytes += json_bytes(&descriptor);
+                    bytes += size;
                     if bytes > REFERRERS_PAGE_BYTES_MAX && !page.descriptors.is_empty() {
                         page.next = after;
                         return Ok(page);
                     }
                     page.descriptors.push(descriptor);
+                } else {
+                    skipped_bytes += size;
                 }
                 after = Some(digest);
             }
             if last {
                 return Ok(page);
             }
-            if looked_at >= LOOKED_AT_MAX {
+            if looked_at >= LOOKED_AT_MAX || skipped_bytes >= SKIPPED_BYTES_MAX {
                 page.next = after;
                 return Ok(page);
             }

@@ -228,5 +228,9 @@ fn pages_of_referrers_are_bounded_in_bytes_and_lose_nothing() {
         assert_eq!(listed.into_iter().map(|descriptor| descriptor.digest).collect::<Vec<_>>(), expected);
         let first = machine.registry.referrers(&name("a"), &subject, None, None).unwrap();
         assert!(first.next.is_some() && first.descriptors.len() < 15);
+        let none = Some("application/x-none");
+        let skipped = machine.registry.referrers(&name("a"), &subject, none, None).unwrap();
+        assert!(skipped.next.is_some(), "what the filter hides is bounded as well");
+        assert_eq!(referrers(machine, &subject, none), []);
     });
 }
