@@ -38,7 +38,7 @@ pub(crate) struct Serve {
     data: Option<PathBuf>,
     /// Where to listen; may be given several times
     ///
-    /// Default: 127.0.0.1:5000 and [::1]:5000. An address that other machines reach speaks only TLS, unless
+    /// Default: `127.0.0.1:5000` and `[::1]:5000`. An address that other machines reach speaks only TLS, unless
     /// --plain-http is given.
     #[arg(long, value_name = "ADDR:PORT|unix:PATH")]
     listen: Vec<String>,

@@ -1,8 +1,8 @@
 //! Truth at rest: commands, the journal, the tables, the ledger.
 //!
-//! Every change of truth is a [`Command`]: it gets a number and a place in the [journal](journal), is durable there,
-//! and is then applied to the [tables](tables) by one pure function, [`apply`](apply::apply). The tables follow the
-//! journal and can always be made again from a [snapshot](snapshot) and what the journal holds since.
+//! Every change of truth is a [`Command`]: it gets a number and a place in the [journal], is durable there,
+//! and is then applied to the [tables] by one pure function, [`apply`](apply::apply). The tables follow the
+//! journal and can always be made again from a [snapshot] and what the journal holds since.
 
 pub mod apply;
 pub mod command;

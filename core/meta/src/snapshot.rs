@@ -1,6 +1,6 @@
 //! Snapshots: all of truth at one command, as compressed lines of JSON.
 //!
-//! Only what cannot be derived stands in one ([`line`]); reading it back makes every derived row again, so a
+//! Only what cannot be derived stands in one ([`mod@line`]); reading it back makes every derived row again, so a
 //! snapshot outlives any layout of the tables. Kept as `<20 digits of its number>.jsonl.zst` in one directory.
 
 pub mod line;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 /// Most rows one call of [`TableRead::range`] returns; callers page.
 pub const RANGE_ROWS_MAX: usize = 10_000;
 
-/// One ordered map. What its keys and values are stands in [`crate::rows`].
+/// One ordered map. What its keys and values are stands in `rows.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Table {
     /// Single values: the applied index, the totals, the format.

@@ -30,7 +30,7 @@ pub struct Htpasswd {
 /// Why a file is no password file; every message names the line, none shows a hash.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HtpasswdError {
-    /// The file is larger than [`FILE_BYTES_MAX`].
+    /// The file is larger than a mebibyte.
     #[error("the password file has {0} bytes, at most {FILE_BYTES_MAX} are possible")]
     TooLarge(usize),
     /// The file is not UTF-8.
