@@ -62,6 +62,8 @@ pub struct PutDone {
     pub tags: Vec<Tag>,
     /// What it refers to: answered as `OCI-Subject`.
     pub subject: Option<Digest>,
+    /// References to content that the repository does not hold: a pull of the whole will fail until it is pushed.
+    pub missing: usize,
 }
 
 /// What was found out about the bytes.
@@ -85,7 +87,7 @@ impl Registry {
             return Err(Error::ManifestTooLarge);
         }
         let Prepared { digest, parsed } = self.prepare(&request).await?;
-        self.check_references(repository, &digest, &parsed.facts).await?;
+        let missing = self.check_references(repository, &digest, &parsed.facts).await?;
         let subject = parsed.facts.subject.clone();
         let put = PutManifest {
             repository: repository.clone(),
@@ -99,7 +101,7 @@ impl Registry {
         };
         self.commit(put).await?;
         self.inner.statistics.push(Content::Manifest);
-        Ok(PutDone { digest, tags, subject })
+        Ok(PutDone { digest, tags, subject, missing })
     }
 
     /// Submits a put; where some tags of the repository are immutable, nobody else changes such tags meanwhile.
@@ -152,13 +154,13 @@ impl Registry {
         self.inner.runtime.blocking("manifest read", work).await?
     }
 
-    /// Looks for references that the repository does not hold.
+    /// Looks for references that the repository does not hold; how many there are.
     async fn check_references(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         facts: &ManifestFacts,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
         let view = self.inner.view()?;
         // A thousand lookups cost about a millisecond.
         let missing = if facts.references.len() <= 1_000 {
@@ -169,7 +171,7 @@ impl Registry {
             self.inner.runtime.blocking("references check", work).await??
         };
         if missing.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         if self.settings().require_blobs {
             return Err(Error::ManifestBlobUnknown(missing));
@@ -177,7 +179,7 @@ impl Registry {
         self.inner.statistics.references_missing.inc_by(missing.len() as u64);
         let first: Vec<&str> = missing.iter().take(MISSING_LOGGED_MAX).map(Digest::as_str).collect();
         tracing::info!(%repository, %digest, count = missing.len(), ?first, "a manifest references missing content");
-        Ok(())
+        Ok(missing.len())
     }
 
     /// Puts the condition into the words of the ledger, which decides; what the ledger has no words for is decided

@@ -17,7 +17,7 @@ fn a_manifest_is_given_back_byte_for_byte_by_tag_and_by_digest() {
             let done = machine.put("a", "v1", &bytes).unwrap();
             assert_eq!(
                 done,
-                PutDone { digest: Digest::sha256(&bytes), tags: vec![tag("v1")], subject: None }
+                PutDone { digest: Digest::sha256(&bytes), tags: vec![tag("v1")], subject: None, missing: 1 }
             );
             for reference in ["v1", done.digest.as_str()] {
                 assert_eq!(machine.manifest("a", reference).unwrap(), bytes);

@@ -32,6 +32,22 @@ fn a_manifest_is_served_as_it_was_pushed() {
 }
 
 #[test]
+fn whoever_pushes_a_manifest_without_its_content_is_warned() {
+    let node = Node::open();
+    let layer = Digest::sha256(b"layer");
+    let lacking = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": layer, "size": 5},
+        "layers": [],
+    });
+    let lacking = lacking.to_string().into_bytes();
+    let answer = node.push_manifest("a/b", "v1", &lacking).expect(201);
+    assert_eq!(answer.header("warning"), "299 - \"1 of its references are not in a/b: push them too\"");
+    node.push_blob("a/b", b"layer");
+    assert_eq!(node.push_manifest("a/b", "v1", &lacking).expect(201).header("warning"), "");
+}
+
+#[test]
 fn several_accept_lines_in_any_order_make_no_difference() {
     let node = Node::open();
     node.push_manifest("a", "v1", &manifest("one")).expect(201);

@@ -87,6 +87,12 @@ pub(super) async fn put(call: &mut Call<'_>, repository: &RepositoryName, refere
             headers.append(reply::OCI_TAG, tag);
         }
     }
+    if done.missing > 0 {
+        // RFC 7234, section 5.5; the specification's "Warnings" wants this form without a date.
+        let text =
+            format!("299 - \"{} of its references are not in {repository}: push them too\"", done.missing);
+        reply::set(response.headers_mut(), header::WARNING, &text);
+    }
     Ok(response)
 }
 
