@@ -46,7 +46,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        // The shell's own `kill`: the program is not on every machine.
+        let _ = Command::new("sh").args(["-c", &format!("kill {}", self.child.id())]).status();
         for _ in 0..LOOKS_MAX {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(PAUSE),
