@@ -98,7 +98,8 @@ impl SimDisk {
     }
 
     /// Power off and on. Seed 0 loses everything unsynced, seed 1 keeps everything, every other one decides piece
-    /// by piece. Files that were open are dead afterwards, locks are free, faults are gone; mutations stay.
+    /// by piece. Files that were open are dead afterwards, locks are free, faults are gone; mutations that name no
+    /// operation by its number stay.
     pub fn crash(&self, seed: u64) {
         let mood = match seed {
             0 => Mood::LoseAll,
@@ -107,11 +108,13 @@ impl SimDisk {
         };
         let mut state = self.shared.lock();
         state.tree.crash(mood, &mut Random::new(seed));
-        state.life += 1;
-        state.locks.clear();
-        state.faults.cut_at = None;
-        state.faults.once = None;
-        state.faults.held_rename = None;
+        state.end_life();
+    }
+
+    /// The process ended at once, the machine did not: files that were open are dead, locks are free, faults are
+    /// gone. Everything written is seen by the next process, though no more of it is durable than before.
+    pub fn kill(&self) {
+        self.shared.lock().end_life();
     }
 
     /// The power is cut at operation `number`: that one and all later ones do nothing and fail.
@@ -153,7 +156,8 @@ impl SimDisk {
         self.shared.lock().faults.ignored_syncs.push(Arc::new(ignored));
     }
 
-    /// A mutation of the program under test: operation `number` says that it is done and does nothing.
+    /// A mutation of the program under test: operation `number`, a write, sync, rename or removal, says that it is done
+    /// and does nothing. Forgotten at the next crash or kill, after which other operations get these numbers.
     pub fn ignore_operation(&self, number: u64) {
         self.shared.lock().faults.ignored_operations.insert(number);
     }
@@ -188,6 +192,16 @@ impl SimDisk {
 }
 
 impl State {
+    fn end_life(&mut self) {
+        self.life += 1;
+        self.tree.open.clear();
+        self.locks.clear();
+        self.faults.cut_at = None;
+        self.faults.once = None;
+        self.faults.held_rename = None;
+        self.faults.ignored_operations.clear();
+    }
+
     fn is_powered(&self) -> bool {
         self.faults.cut_at.is_none_or(|cut| (self.faults.log.len() as u64) < cut)
     }

@@ -252,3 +252,17 @@ fn the_change_time_tells_of_writes_and_renames_but_not_of_damage() {
     disk.fail_reads_of("g");
     assert!(content(&disk, "/g").is_none());
 }
+
+#[test]
+fn a_kill_keeps_what_is_seen_and_makes_nothing_durable() {
+    let disk = SimDisk::new();
+    let file = create(&disk, "/f", b"abc");
+    assert!(file.try_lock().unwrap());
+    disk.fail_from(0);
+    disk.kill();
+    assert!(file.read_at(&mut [0], 0).is_err(), "handles die with the process");
+    assert!(disk.open(path("/f"), OpenMode::ReadWrite).unwrap().try_lock().unwrap());
+    assert_eq!(content(&disk, "/f").unwrap(), b"abc");
+    disk.crash(0);
+    assert_eq!(content(&disk, "/f"), None);
+}
