@@ -6,3 +6,7 @@ mod bad_input;
 mod cli;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod sim;
