@@ -20,6 +20,8 @@ pub(crate) struct Scenario {
     /// The power was cut in between, with this seed.
     pub(crate) crash: Option<u64>,
     pub(crate) steps: Vec<Step>,
+    /// Decides the order of what happens at once.
+    pub(crate) order: u64,
 }
 
 /// The disk after the steps before, all of it durable or not as it happens to be, and what is known.
@@ -123,7 +125,7 @@ pub(crate) fn run(
     scenario: &Scenario,
     witness: &Witness,
 ) -> (Arc<SimDisk>, Witness, Result<(), String>) {
-    match Machine::start(disk, 2) {
+    match Machine::start(disk, 2 + scenario.order) {
         Ok(machine) => {
             let (witness, done) = Clients::new(&machine, witness.clone(), Doubt::Always).run(&scenario.steps);
             (machine.killed(), witness, done.map_err(|error| error.to_string()))
@@ -305,21 +307,27 @@ fn cuts_of_snapshots_and_of_the_removal_of_old_journal() {
 #[test]
 fn cuts_of_work_done_at_once() {
     let push = |to, seed| Step::Push { to, blob: blob(seed), requests: 2 };
-    holds(&Scenario {
-        before: vec![
-            push("a", 1),
-            push("a", 2),
-            Step::Put { to: "a", image: image("1", &[blob(1)], &["t"]) },
-        ],
-        steps: vec![Step::Together(vec![
-            push("b", 1),
-            push("c", 3),
-            push("d", 3),
-            Step::Put { to: "a", image: image("2", &[blob(2)], &["u"]) },
-            Step::DeleteTag { of: "a", tag: "t" },
-        ])],
-        ..Scenario::default()
-    });
+    // Three repositories get one blob, one of which is deleted meanwhile; a tag goes and another comes.
+    for order in [0, 100, 200] {
+        holds(&Scenario {
+            before: vec![
+                push("a", 1),
+                push("a", 2),
+                push("e", 1),
+                Step::Put { to: "a", image: image("1", &[blob(2)], &["t"]) },
+            ],
+            steps: vec![Step::Together(vec![
+                push("b", 1),
+                push("c", 3),
+                push("d", 3),
+                Step::DeleteBlob { of: "e", blob: blob(1) },
+                Step::Put { to: "a", image: image("2", &[blob(2)], &["u"]) },
+                Step::DeleteTag { of: "a", tag: "t" },
+            ])],
+            order,
+            ..Scenario::default()
+        });
+    }
 }
 
 /// What a crash left in the middle of several things is put right by the next start, which is cut in turn.
@@ -338,6 +346,7 @@ fn cuts_of_the_start_after_a_power_cut() {
             ],
             crash: Some(seed),
             steps: vec![Step::Resume { to: "c", blob: blob(2) }, put("four", "one")],
+            ..Scenario::default()
         });
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dockless_oci::Algorithm;
-use dockless_runtime::simulation::{Operation, OperationKind, SimDisk};
+use dockless_runtime::simulation::{Fault, Operation, OperationKind, SimDisk};
 
 use super::check::{reopen, reopen_and_go_on, reopen_without_tables};
 use super::cuts::{self, Scenario, check_killed, is_one_of_many, operations, prepare, run};
@@ -217,7 +217,7 @@ fn the_last_append_of_a_process_whose_sync_failed_is_written_again() {
     assert!(last > begin);
     for kind in [OperationKind::Write, OperationKind::SyncData] {
         let disk = prepared.fork();
-        disk.fail_with(last, dockless_runtime::simulation::Fault::Eio);
+        disk.fail_with(last, Fault::Eio);
         let machine = Machine::start(&disk, 2).unwrap();
         let (witness, _) = Clients::new(&machine, witness.clone(), Doubt::Always).run(&scenario.steps);
         let left = machine.killed();
@@ -240,4 +240,35 @@ fn the_entry_of_a_segment_that_a_killed_process_made() {
     let (left, witness, _) = run(&disk, &scenario, &witness);
     let is_entry = |operation: &Operation| touches_journal(operation, OperationKind::SyncDirectory);
     assert!(!survives_start_without(&left, &witness, is_entry));
+}
+
+/// A push whose last sync failed leaves a whole blob under its name; the next push of it need not move another there,
+/// but has to make the name durable.
+#[test]
+fn the_entry_of_a_blob_that_an_earlier_push_left() {
+    let scenario = cuts::push();
+    let (prepared, witness) = prepare(&scenario);
+    let is_entry = |operation: &Operation| {
+        operation.kind == OperationKind::SyncDirectory
+            && operation.path.parent() == Some(Path::new("/data/store/blobs/sha256"))
+    };
+    let (begin, _) = operations(&scenario);
+    let keeps = |ignored: Option<u64>| {
+        let disk = prepared.fork();
+        let probe = run(&prepared.fork(), &scenario, &witness).0;
+        disk.fail_with(find(&probe, begin, is_entry), Fault::Eio);
+        disk.ignore_operation(ignored.unwrap_or(u64::MAX));
+        let machine = Machine::start(&disk, 2).unwrap();
+        let clients = Clients::new(&machine, witness.clone(), Doubt::WhenUnavailable);
+        let (witness, failed) = clients.run(&scenario.steps);
+        assert!(failed.is_err(), "a sync failed");
+        let second = disk.operations();
+        let (witness, done) = Clients::new(&machine, witness, Doubt::Always).run(&scenario.steps);
+        done.unwrap();
+        let kept = reopen(&machine.crashed(0), 3, &witness).is_ok();
+        (kept, find(&machine.disk, second, is_entry))
+    };
+    let (kept, second) = keeps(None);
+    assert!(kept, "as it is, it survives");
+    assert!(!keeps(Some(second)).0);
 }
