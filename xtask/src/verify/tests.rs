@@ -156,7 +156,8 @@ fn deny_refuses_licences_bans_and_sources() {
         &["add", "."],
         &["-c", "user.name=x", "-c", "user.email=x", "commit", "--quiet", "-m", "x"],
     ] {
-        assert!(Command::new("git").current_dir(&folder).args(words).status().unwrap().success());
+        let git = Command::new("git").current_dir(&folder).args(words).status();
+        assert!(git.expect("git is not installed: apt-get install git").success());
     }
     let line = format!("elsewhere = {{ git = \"file://{}\" }}", folder.display());
     source.depends_on(&line).is_refused(&deny("sources"), "source");
