@@ -12,8 +12,8 @@ use crate::error::StoreError;
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// What a reader should ask for as long as it does not know how fast the other side takes it: a reader that blocks
-/// then holds 64 KiB, and measurement finds only a few per cent between this and [`READ_BYTES_MAX`].
-pub const READ_BYTES_FIRST: usize = 64 * 1024;
+/// then holds 32 KiB, which with the connection's own buffers stays below the 64 KiB that a slow reader may cost.
+pub const READ_BYTES_FIRST: usize = 32 * 1024;
 
 /// An open blob. Clones read the same file; what is removed or replaced meanwhile stays readable here.
 #[derive(Clone)]

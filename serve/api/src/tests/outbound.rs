@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dockless_store::{Blob, BlobRead, StoreError};
+use dockless_store::{Blob, BlobRead, READ_BYTES_FIRST, StoreError};
 use http_body::Body as _;
 
 use super::fixture::Node;
@@ -43,17 +43,17 @@ fn one_frame_waits_at_a_time_and_grows_only_for_a_fast_reader() {
     let mut body = Outbound::blob(part);
     let flow = Arc::new(Flow::default());
     body.pace(flow.clone());
-    assert_eq!(next(&mut body), Some(64 << 10));
+    assert_eq!(next(&mut body), Some(READ_BYTES_FIRST));
     assert_eq!(next(&mut body), None, "the first frame is not in the socket yet");
-    let mut sent = 64 << 10;
+    let mut sent = READ_BYTES_FIRST;
     while sent < 8 << 20 {
         flow.flushed();
-        assert_eq!(next(&mut body), Some(64 << 10));
-        sent += 64 << 10;
+        assert_eq!(next(&mut body), Some(READ_BYTES_FIRST));
+        sent += READ_BYTES_FIRST;
     }
     flow.flushed();
     assert_eq!(next(&mut body), Some(256 << 10));
     flow.mark_slow();
     flow.flushed();
-    assert_eq!(next(&mut body), Some(64 << 10), "it stood still");
+    assert_eq!(next(&mut body), Some(READ_BYTES_FIRST), "it stood still");
 }

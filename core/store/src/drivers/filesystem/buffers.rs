@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::blob::{READ_BYTES_FIRST, READ_BYTES_MAX};
 
-/// Below this a buffer of its own is cheaper than holding 64 KiB by a few bytes.
+/// Below this a buffer of its own is cheaper than holding 32 KiB by a few bytes.
 const OWN_BELOW_BYTES: usize = 16 * 1024;
 
 /// What is kept of each size: together at most 8 MiB, enough for 64 readers at the moment between two reads.
