@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::report::{Row, Rule, Table};
 use super::rows::push_file;
 use super::seed::{digest_of, large_file};
@@ -13,8 +11,9 @@ use super::{Plan, driver, measure};
 const MANY: u64 = 64;
 /// Small blobs and manifests pushed a round.
 const SMALL: u64 = 1000;
-/// Manifests of which one round deletes some.
-const MANIFESTS_DELETED: u64 = 2000;
+/// Manifests of a small and of a crowded repository, and how many of them are deleted.
+const CROWDS: [u64; 2] = [2_000, 100_000];
+const MANIFESTS_DELETED: u64 = 1_000;
 
 /// Pushes of one large blob, of small blobs and of manifests; then deletes among many.
 pub(crate) fn rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
@@ -146,37 +145,31 @@ fn many(work: &str, server: &Server, round: usize) -> [String; 6] {
     ]
 }
 
-/// Deletes by digest in a repository of 100,000 manifests, tag and all.
+/// Deletes by digest, tag and all, in a small and in a crowded repository: the cost must not grow with the crowd.
 fn deletes(root: &Path, plan: &Plan, ours: &Server, table: &mut Table) -> Result<(), String> {
-    let words = |work: &str, count: u64| -> Vec<String> {
+    let words = |work: &str, crowd: u64, count: u64| -> Vec<String> {
         let to = format!("to={}", ours.address);
-        vec![
-            work.to_owned(),
-            to,
-            format!("connections={MANY}"),
-            format!("count={count}"),
-            "repository=crowd".to_owned(),
-        ]
+        let repository = format!("repository=crowd{crowd}");
+        vec![work.to_owned(), to, format!("connections={MANY}"), format!("count={count}"), repository]
     };
-    driver::load(root, &words("put-manifests", 100_000))?;
-    let mut row = Row::new(
-        "delete one of 100,000 manifests",
-        "server CPU us/operation",
-        Some(("<= 300 us", Rule::Most(300.0))),
-    );
-    let (answer, cpu, _): (Value, f64, f64) =
-        measure::during(ours.pid(), || driver::load(root, &words("delete-manifests", MANIFESTS_DELETED)))?;
-    row.add("dockless", cpu * 1e6 / answer["operations"].as_f64().unwrap_or(1.0));
-    table.push(row);
-    let mut row = Row::new(
-        "tags/list?n=100 of 98,000 tags",
-        "server CPU us/operation",
-        Some(("<= 300 us", Rule::Most(300.0))),
-    );
-    let mut list = words("get", u64::from(u32::MAX));
-    list[2] = "connections=8".to_owned();
-    list[3] = "path=/v2/crowd/tags/list?n=100".to_owned();
-    list[4] = format!("seconds={}", plan.seconds);
+    for crowd in CROWDS {
+        driver::load(root, &words("put-manifests", crowd, crowd))?;
+        let name = format!("delete one of {crowd} manifests");
+        let mut row = Row::new(&name, "server CPU us/operation", None);
+        let work = || driver::load(root, &words("delete-manifests", crowd, MANIFESTS_DELETED));
+        let (answer, cpu, _) = measure::during(ours.pid(), work)?;
+        row.add("dockless", cpu * 1e6 / answer["operations"].as_f64().unwrap_or(1.0));
+        table.push(row);
+    }
+    let [.., crowd] = CROWDS;
+    let name = format!("tags/list?n=100 of {} tags", crowd - MANIFESTS_DELETED);
+    let mut row = Row::new(&name, "server CPU us/operation", Some(("<= 300 us", Rule::Most(300.0))));
+    let list = [
+        "get".to_owned(),
+        format!("to={}", ours.address),
+        format!("path=/v2/crowd{crowd}/tags/list?n=100"),
+        format!("seconds={}", plan.seconds),
+    ];
     let (answer, cpu, _) = measure::during(ours.pid(), || driver::load(root, &list))?;
     row.add("dockless", cpu * 1e6 / answer["operations"].as_f64().unwrap_or(1.0));
     table.push(row);
