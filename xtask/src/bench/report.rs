@@ -142,7 +142,7 @@ fn markdown(table: &Table) -> String {
     servers.dedup();
     servers.sort_by_key(|server| *server != "dockless");
     let mut text = String::from(
-        "# Benchmarks\nOne interleaved run; medians. Server CPU is the kernel's account of the server process. Less is better except where the unit is per second.\n\n",
+        "# Benchmarks\nOne interleaved run; medians. Server CPU is the kernel's account of the server process. Less is better except where the unit is per second. What was tried where a bar is missed: [missed.md](missed.md).\n\n",
     );
     for (key, value) in &table.about {
         let _infallible = writeln!(text, "- {key}: {value}");
