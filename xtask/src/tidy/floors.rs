@@ -5,6 +5,8 @@ use super::crates::Crate;
 
 /// The load generator: a program of its own, so that its cost is not the server's.
 const LOAD: &str = "testkit/load";
+/// The replay of fuzz corpora, which the tests of every floor share.
+const CORPUS: &str = "testkit/corpus";
 
 /// A group of crates that may use the same others. The order is ground to roof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ enum Floor {
     Serve,
     /// The binary, `testkit`, `tests`: may name every part.
     Roof,
+    /// `testkit/corpus`: uses nothing of ours, and only tests use it.
+    TestTool,
     /// `xtask`: judges the house and uses nothing of it.
     Judge,
 }
@@ -37,6 +41,7 @@ fn floor(folder: &str) -> Option<Floor> {
         Some(("serve", name)) if !name.contains('/') => Floor::Serve,
         None if matches!(folder, "" | "testkit" | "tests") => Floor::Roof,
         None if folder == "xtask" => Floor::Judge,
+        _ if folder == CORPUS => Floor::TestTool,
         _ if folder == LOAD => Floor::Roof,
         _ => return None,
     })
@@ -45,6 +50,8 @@ fn floor(folder: &str) -> Option<Floor> {
 /// Whether an arrow may run from one crate to another.
 fn allowed(from: (Floor, &str), to: (Floor, &str), dev: bool) -> bool {
     match (from.0, to.0) {
+        (Floor::TestTool, _) => false,
+        (_, Floor::TestTool) => dev,
         (Floor::Ground | Floor::Judge, _) | (_, Floor::Judge) => false,
         (Floor::Protocol, _) => to.1 == "base/oci",
         (Floor::Roof, Floor::Roof) => to.1 == "testkit" && (dev || from.1 == "tests"),

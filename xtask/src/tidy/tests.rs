@@ -124,6 +124,23 @@ fn a_dev_dependency_is_an_arrow_too() {
 }
 
 #[test]
+fn only_tests_use_the_replay_of_corpora() {
+    let map = format!("{MAP}**testkit/corpus** is\n");
+    let uses = |section: &str| {
+        let text = format!("[package]\nname = \"dockless-oci\"\n[{section}]\ndockless-corpus = \"1\"\n");
+        with(&[
+            ("ARCHITECTURE.md", map.as_str()),
+            ("testkit/corpus/Cargo.toml", &manifest("dockless-corpus", &[])),
+            ("testkit/corpus/src/lib.rs", "//! Corpora.\n"),
+            ("base/oci/Cargo.toml", &text),
+        ])
+    };
+    assert_eq!(uses("dev-dependencies"), []);
+    let findings = uses("dependencies");
+    assert!(findings.len() == 1 && findings[0].rule.contains("dockless-corpus"), "{findings:#?}");
+}
+
+#[test]
 fn a_crate_off_the_floors_or_with_a_strange_name_is_refused() {
     let crate_at = |path, package| [(path, manifest(package, &[]))];
     let [(path, text)] = crate_at("libs/extra/Cargo.toml", "dockless-extra");
