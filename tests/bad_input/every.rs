@@ -55,6 +55,13 @@ pub(super) fn heads(line: &str, usual: &'static str) -> Vec<Row> {
         row(line, "authorization: nonsense", "401 UNAUTHORIZED"),
         row(line, "HTTP/3.7", "400 UNSUPPORTED"),
         row(line, "accept: <é*10>", usual),
+        row(line, "-host", "400 UNSUPPORTED"),
+        row(line, "host: a\nhost: a", "400 UNSUPPORTED"),
+        row(line, "host: a/b", "400 UNSUPPORTED"),
+        row(line, "host: é", "400 UNSUPPORTED"),
+        row(line, "host: user@a", "400 UNSUPPORTED"),
+        row(line, "host:", usual),
+        row(line, "-host\nHTTP/1.0", usual),
     ]
 }
 

@@ -68,10 +68,10 @@ impl Call<'_> {
         challenge::unauthorized(&self.realm, self.access.service(), &self.wanted, why)
     }
 
-    /// The value of a condition header as entity tags without quotes; `*` stands for itself.
-    pub(crate) fn entity_tags(&self, name: HeaderName) -> Vec<String> {
+    /// The entity tags of a condition header as they stand there, without quotes; `*` stands for itself.
+    pub(crate) fn entity_tags(&self, name: HeaderName) -> impl Iterator<Item = &str> {
         let values = self.headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok());
         let tags = values.flat_map(|value| value.split(',')).map(str::trim).filter(|tag| !tag.is_empty());
-        tags.map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_owned()).collect()
+        tags.map(|tag| tag.trim_matches('"'))
     }
 }

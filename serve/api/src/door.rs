@@ -201,7 +201,7 @@ impl Door {
         outside: &Outside,
         exchange: &mut Exchange,
     ) -> Result<Response<Outbound>, ApiError> {
-        head::check_limits(parts)?;
+        head::check(parts)?;
         if connection.refuse_plain {
             return Err(head::plain_refused(outside));
         }

@@ -70,7 +70,7 @@ impl ApiError {
         Self::about(StatusCode::BAD_REQUEST, ErrorCode::DigestInvalid, error.to_string(), &text)
     }
 
-    /// Whether the status says that nothing will come of the rest of the body.
+    /// The error as it goes out: JSON that nobody may keep.
     pub(crate) fn into_response(self) -> Response<Outbound> {
         let mut response = reply::json(self.status, self.body.to_json());
         let headers = response.headers_mut();

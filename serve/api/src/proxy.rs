@@ -129,12 +129,12 @@ impl TrustedProxies {
             outside.host = hop.host.clone().or_else(|| outside.host.take());
             return;
         }
-        if let Some(list) = text(headers, &HeaderName::from_static("x-forwarded-for")) {
-            for hop in list.rsplit(',').take(HOPS_MAX).map_while(node_address) {
-                outside.client = Some(hop);
-                if !self.trusts(hop) {
-                    break;
-                }
+        // Proxies append to the line that came or add one of their own: the last word is the nearest proxy's.
+        let lines = headers.get_all("x-forwarded-for").iter().rev().map_while(|line| line.to_str().ok());
+        for hop in lines.flat_map(|line| line.rsplit(',')).take(HOPS_MAX).map_while(node_address) {
+            outside.client = Some(hop);
+            if !self.trusts(hop) {
+                break;
             }
         }
         // Of several values the first is the one that the client's own request had (each proxy appends).
@@ -241,7 +241,7 @@ fn scheme(text: &str) -> Option<Scheme> {
 }
 
 /// A host that may be written into a URL: no byte that could end it early.
-fn sane_host(text: &str) -> Option<String> {
+pub(crate) fn sane_host(text: &str) -> Option<String> {
     let text = text.trim();
     let sane = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     (!text.is_empty() && text.len() <= HOST_BYTES_MAX && text.bytes().all(sane)).then(|| text.to_owned())

@@ -41,6 +41,14 @@ fn a_trusted_proxy_says_who_came_and_how() {
 }
 
 #[test]
+fn the_lines_that_proxies_append_are_read_as_one_list() {
+    // A client that lies in the first line does not hide behind it from a proxy that appends one of its own.
+    let headers =
+        [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "203.0.113.7"), ("x-forwarded-for", "10.0.0.9")];
+    assert_eq!(outside("10.1.2.3:9", &["10.0.0.0/8"], &headers), "http://- 203.0.113.7");
+}
+
+#[test]
 fn forwarded_is_read_with_quotes_and_ports() {
     let headers = [
         ("host", "inside"),

@@ -61,6 +61,21 @@ fn heads_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn a_host_is_one_and_can_stand_in_a_url() {
+    let node = Node::open();
+    let hosts = |hosts: &[&str]| {
+        let headers: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+        node.send("GET /v2/", &headers, "")
+    };
+    for good in ["a", "a.example:5000", "[::1]:5000", ""] {
+        hosts(&[good]).expect(200);
+    }
+    for bad in [&["a", "a"][..], &["a/b"], &["user@a"], &["a b"], &["a\"b"], &["a,b"]] {
+        hosts(bad).expect_error(400, "UNSUPPORTED");
+    }
+}
+
+#[test]
 fn a_sane_request_id_is_kept_and_any_other_replaced() {
     let node = Node::open();
     let id =

@@ -113,7 +113,10 @@ impl Node {
     pub(super) fn send(&self, line: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let (method, target) = line.split_once(' ').unwrap();
         let body = body.into();
-        let mut request = Request::builder().method(method).uri(target).header("host", "node.example:5000");
+        let mut request = Request::builder().method(method).uri(target);
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request = request.header("host", "node.example:5000");
+        }
         if !body.is_empty() {
             request = request.header("content-length", body.len());
         }

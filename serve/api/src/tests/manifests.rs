@@ -133,6 +133,7 @@ fn a_tag_is_put_on_conditions() {
     put("two", "if-match", &tag("one")).expect(201);
     put("three", "if-match", &format!("{}, {}", tag("one"), tag("two"))).expect(201);
     put("four", "if-match", "*").expect(201);
+    put("five", "if-match", &format!("W/{}", tag("four"))).expect_error(412, "TAG_CHANGED");
     put("five", "if-none-match", "\"x\"").expect_error(400, "MANIFEST_INVALID");
     for unreadable in ["", " , "] {
         put("five", "if-match", unreadable).expect_error(412, "TAG_CHANGED");

@@ -12,10 +12,10 @@ use crate::reply;
 /// Entity tags of one `If-Match`; each costs a comparison.
 const MATCHES_MAX: usize = 16;
 
-/// `304` when `If-None-Match` names this content.
+/// `304` when `If-None-Match` names this content, by the weak comparison.
 pub(super) fn not_modified(call: &Call<'_>, digest: &Digest) -> Option<Response<Outbound>> {
-    let tags = call.entity_tags(header::IF_NONE_MATCH);
-    let known = tags.iter().any(|tag| tag == "*" || tag == digest.as_str());
+    let strong = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"') == digest.as_str();
+    let known = call.entity_tags(header::IF_NONE_MATCH).any(|tag| tag == "*" || strong(tag));
     known.then(|| reply::empty(StatusCode::NOT_MODIFIED))
 }
 
@@ -28,21 +28,21 @@ pub(super) fn range_holds(call: &Call<'_>, digest: &Digest) -> bool {
     }
 }
 
-/// What a tag must be for a PUT to happen: `If-Match`, or `If-None-Match: *`.
+/// What a tag must be for a PUT to happen: `If-Match` by the strong comparison, or `If-None-Match: *`.
 pub(super) fn of_tag(call: &Call<'_>) -> Result<Option<TagCondition>, ApiError> {
     let refused = |message: &str| Err(ApiError::bad(ErrorCode::ManifestInvalid, message));
-    let matching = call.entity_tags(header::IF_MATCH);
-    let absent = call.entity_tags(header::IF_NONE_MATCH);
+    let matching: Vec<&str> = call.entity_tags(header::IF_MATCH).take(MATCHES_MAX + 1).collect();
+    let absent: Vec<&str> = call.entity_tags(header::IF_NONE_MATCH).take(2).collect();
     let is_asked = |name| call.headers.contains_key(name);
     match (matching.as_slice(), absent.as_slice()) {
         // A condition that cannot be read holds for nothing: to leave it out would overwrite.
         ([], []) if is_asked(header::IF_MATCH) => Ok(Some(TagCondition::MatchOneOf(Vec::new()))),
         ([], []) if is_asked(header::IF_NONE_MATCH) => refused("If-None-Match of a PUT is * or left out"),
         ([], []) => Ok(None),
-        ([star], []) if star == "*" => Ok(Some(TagCondition::Exists)),
-        ([], [star]) if star == "*" => Ok(Some(TagCondition::Absent)),
+        (["*"], []) => Ok(Some(TagCondition::Exists)),
+        ([], ["*"]) => Ok(Some(TagCondition::Absent)),
         (matching, []) if matching.len() <= MATCHES_MAX => {
-            // What is no digest is the entity tag of nothing here: it matches nothing.
+            // What is no digest, or weak (`W/`), is the entity tag of nothing here: it matches nothing.
             let digests: Vec<Digest> = matching.iter().filter_map(|tag| Digest::parse(tag).ok()).collect();
             Ok(Some(TagCondition::MatchOneOf(digests)))
         }

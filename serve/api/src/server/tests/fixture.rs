@@ -85,7 +85,7 @@ impl Live {
     /// Puts a blob into the repository `a`, not over the network.
     pub(super) async fn push(&self, bytes: Vec<u8>) -> Digest {
         let digest = Digest::sha256(&bytes);
-        let request = Request::post(format!("/v2/a/blobs/uploads/?digest={digest}"));
+        let request = Request::post(format!("/v2/a/blobs/uploads/?digest={digest}")).header("host", "x");
         let request =
             request.header("content-length", bytes.len()).body(Full::new(Bytes::from(bytes))).unwrap();
         assert_eq!(self.door.handle(request, &Connection::internal()).await.status(), 201);
