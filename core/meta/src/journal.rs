@@ -153,9 +153,9 @@ impl Journal {
     pub fn trim(&mut self, first: u64) -> Result<(), JournalError> {
         while self.segments.len() > 1 && self.segments[1] <= first {
             self.disk.remove(&self.path(self.segments[0])).map_err(io_error("trim"))?;
+            self.segments.remove(0);
             // Each by itself: after a crash no segment may be missing between two that are there.
             self.disk.sync_dir(&self.directory).map_err(io_error("trim"))?;
-            self.segments.remove(0);
         }
         Ok(())
     }

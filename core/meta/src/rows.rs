@@ -189,14 +189,12 @@ pub(crate) fn each(
     until: Option<&[u8]>,
     visit: &mut dyn FnMut(Row) -> Result<ControlFlow<()>, TableError>,
 ) -> Result<(), TableError> {
-    /// Enough to make a page's cost that of its rows, and little to hold.
-    const PAGE_ROWS: usize = 256;
-    const { assert!(PAGE_ROWS <= RANGE_ROWS_MAX) };
+    let page_rows = page_rows(table);
     let mut from = Bytes::copy_from_slice(from);
     loop {
-        let page = tables.range(table, &from, until, PAGE_ROWS)?;
+        let page = tables.range(table, &from, until, page_rows)?;
         let Some(last) = page.last() else { return Ok(()) };
-        let (full, next) = (page.len() == PAGE_ROWS, key::successor(&last.key));
+        let (full, next) = (page.len() == page_rows, key::successor(&last.key));
         for row in page {
             if visit(row)?.is_break() {
                 return Ok(());
@@ -206,5 +204,15 @@ pub(crate) fn each(
             return Ok(());
         }
         from = next.into();
+    }
+}
+
+/// Rows read at once: enough to make a page's cost that of its rows, and little to hold. A content has up to 4 MiB.
+const fn page_rows(table: Table) -> usize {
+    const PAGE_ROWS: usize = 256;
+    const { assert!(PAGE_ROWS <= RANGE_ROWS_MAX) };
+    match table {
+        Table::Contents => 4,
+        _ => PAGE_ROWS,
     }
 }

@@ -247,6 +247,20 @@ fn segments_roll_and_are_trimmed() {
 }
 
 #[test]
+fn trimming_goes_on_after_it_failed_once() {
+    for operation in [0, 1] {
+        let disk = SimDisk::new();
+        let (mut journal, _, _) = open(&disk, 100);
+        append(&mut journal, &[1; 10]);
+        disk.fail_with(disk.operations() + operation, Fault::Eio);
+        assert!(journal.trim(5).is_err(), "{operation}");
+        journal.trim(5).unwrap();
+        assert_eq!(first_kept(&*disk, Path::new(DIRECTORY)).unwrap(), Some(journal.first()), "{operation}");
+        assert_eq!(open_after(&disk, 100, 4).unwrap().2, expected(5..=10));
+    }
+}
+
+#[test]
 fn a_missing_segment_between_two_is_damage() {
     let disk = SimDisk::new();
     let (mut journal, _, _) = open(&disk, 60);

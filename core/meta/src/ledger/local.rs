@@ -87,6 +87,8 @@ struct Shared {
     applied: watch::Sender<u64>,
     state: Mutex<State>,
     waiting_bytes: Arc<Semaphore>,
+    /// Held while a snapshot is made: a stop asks for one whatever the keeper does.
+    snapshotting: Mutex<()>,
     /// Rung when anything was applied.
     changed: Notify,
     /// Rung when a checkpoint is due before its time.
@@ -145,6 +147,7 @@ impl LocalLedger {
             view: RwLock::new(opened.view),
             state: Mutex::new(State::Running),
             waiting_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            snapshotting: Mutex::new(()),
             changed: Notify::new(),
             heavy: Notify::new(),
             uncheckpointed: AtomicU64::new(0),

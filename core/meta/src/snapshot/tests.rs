@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use dockless_oci::manifest::MANIFEST_BYTES_MAX;
 use dockless_runtime::Disk;
 use dockless_runtime::disk::{OpenMode, read_file, write_file_durable};
 use dockless_runtime::simulation::SimDisk;
@@ -13,8 +16,8 @@ use super::{SnapshotError, list, load, prune, write};
 use crate::apply::apply_batch;
 use crate::command::{Command, Entry};
 use crate::conformance::sample;
-use crate::tables::Tables;
 use crate::tables::memory::MemoryTables;
+use crate::tables::{Row, Table, TableError, TableRead, Tables};
 use crate::view::View;
 
 const DIRECTORY: &str = "/snapshots";
@@ -90,6 +93,50 @@ fn lines_are_what_they_always_were() {
     assert_eq!(
         load_from(&disk, 4).map(|tables| View::new(tables.read().unwrap()).unwrap().index()).unwrap(),
         4
+    );
+}
+
+/// Tables that remember how many rows of [`Table::Contents`] were asked for at once.
+struct Watched {
+    tables: Arc<dyn TableRead + Send + Sync>,
+    contents_max: AtomicUsize,
+}
+
+impl TableRead for Watched {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, TableError> {
+        self.tables.get(table, key)
+    }
+
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        until: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, TableError> {
+        if table == Table::Contents {
+            self.contents_max.fetch_max(limit, Ordering::Relaxed);
+        }
+        self.tables.range(table, from, until, limit)
+    }
+}
+
+#[test]
+fn writing_one_holds_few_manifests_at_once() {
+    let tables = MemoryTables::new();
+    let commands = (0..20).map(|number| sample::put("a", &format!("manifest {number}"), &[]));
+    let entries: Vec<_> =
+        (1..).zip(commands).map(|(index, command)| Entry { index, time_ms: 1, command }).collect();
+    tables.write(&mut |tables| apply_batch(tables, &entries).map(drop)).unwrap();
+    let watched = Arc::new(Watched { tables: tables.read().unwrap(), contents_max: AtomicUsize::new(0) });
+    let disk = SimDisk::new();
+    let seam: Arc<dyn Disk> = disk.clone();
+    write(&seam, Path::new(DIRECTORY), 1, &View::new(watched.clone()).unwrap()).unwrap();
+    let at_once = watched.contents_max.load(Ordering::Relaxed);
+    assert!(at_once * MANIFEST_BYTES_MAX <= 16 << 20, "{at_once} of the largest manifests at once");
+    assert_eq!(
+        load_from(&disk, 20).unwrap().read().unwrap().range(Table::Contents, b"", None, 99).unwrap().len(),
+        20
     );
 }
 

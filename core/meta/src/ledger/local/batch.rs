@@ -199,8 +199,8 @@ const fn is_removal(command: &Command) -> bool {
 fn stop(shared: &Shared) -> Result<(), LedgerError> {
     shared.check()?;
     let kept = keeper::snapshot(shared);
-    let closed = shared.tables.close();
     *shared.state() = State::Stopped;
+    let closed = shared.tables.close();
     // A snapshot is a second way back: without it the journal is longer, and nothing is lost.
     if let Err(error) = kept {
         tracing::warn!(%error, "no snapshot was made at the stop");

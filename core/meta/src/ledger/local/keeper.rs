@@ -1,12 +1,12 @@
 //! The two tasks beside the writer: checkpoints of the tables, and snapshots.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use dockless_runtime::Shutdown;
 
-use super::{Shared, State};
+use super::Shared;
 use crate::apply::trim_events;
 use crate::ledger::LedgerError;
 use crate::snapshot::{self, SnapshotError};
@@ -46,9 +46,6 @@ pub(super) async fn snapshots(shared: Arc<Shared>, ending: Shutdown, mut due: bo
             }
         }
         due = false;
-        if !matches!(*shared.state(), State::Running) {
-            return;
-        }
         let worker = shared.clone();
         match shared.runtime.blocking("ledger-snapshot", move || snapshot(&worker)).await {
             Ok(Ok(())) => {}
@@ -58,8 +55,13 @@ pub(super) async fn snapshots(shared: Arc<Shared>, ending: Shutdown, mut due: bo
     }
 }
 
-/// Makes a snapshot unless the newest one is of the same command, and lets go what it makes superfluous. Blocks.
+/// Makes a snapshot unless the newest one is of the same command or the ledger has ended, and lets go what it makes
+/// superfluous. Blocks, also while another one is made.
 pub(super) fn snapshot(shared: &Shared) -> Result<(), SnapshotError> {
+    let _alone = shared.snapshotting.lock().unwrap_or_else(PoisonError::into_inner);
+    if shared.check().is_err() {
+        return Ok(());
+    }
     let directory = directory(shared);
     let disk = &shared.runtime.disk;
     let view = shared.view();

@@ -73,6 +73,32 @@ fn a_ledger_on_this_machine_conforms() {
     }));
 }
 
+/// A stop makes one while the keeper may be making one of the same command.
+#[test]
+fn snapshots_asked_for_at_once_do_not_meet() {
+    let executor = tokio::runtime::Builder::new_multi_thread().enable_time().build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    executor.block_on(async {
+        let runtime = Runtime::real();
+        let place = folder.path().join("ledger");
+        let ledger = LocalLedger::open(runtime.clone(), place, settings()).await.unwrap();
+        for number in 0..8 {
+            let text: String = (0..200_000)
+                .map(|word: u32| format!("{:x} ", word.wrapping_mul(0x9e37_79b9) ^ number))
+                .collect();
+            ledger.submit(sample::put("r", &text, &[])).await.unwrap();
+            let snapshots = (0..3).map(|_| {
+                let shared = ledger.shared.clone();
+                runtime.blocking("snapshot", move || super::keeper::snapshot(&shared))
+            });
+            for made in join_all(snapshots).await {
+                made.unwrap().unwrap();
+            }
+        }
+        ledger.stop().await.unwrap();
+    });
+}
+
 #[test]
 fn waiting_commands_share_a_sync() {
     let simulation = Simulation::new(3);
