@@ -4,20 +4,52 @@ mod inspect;
 mod repositories;
 mod status;
 
-use dockless_oci::{ErrorCode, Reference, RepositoryName};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dockless_oci::{Digest, ErrorCode, Reference, RepositoryName, Tag};
+use dockless_registry::Registry;
+use dockless_registry::access::Access;
+use dockless_runtime::Runtime;
 use http::{Method, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::connection::Connection;
-use crate::door::Door;
 use crate::error::ApiError;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
 use crate::query::Query;
 use crate::reply;
+use crate::tls::Certificates;
 
 /// Items of one page, unless `n` says less.
 const PAGE_MAX: usize = 1000;
+
+/// What the node says of itself to its owner.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// The version of the program.
+    pub version: String,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Where it listens, as the user would write it.
+    pub listeners: Vec<String>,
+}
+
+/// What the owner may ask about.
+pub(crate) struct Node<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) access: &'a Access,
+    pub(crate) runtime: &'a Runtime,
+    /// Absent when the node speaks no TLS.
+    pub(crate) tls: Option<&'a Certificates>,
+    pub(crate) facts: &'a NodeFacts,
+    pub(crate) uptime: Duration,
+    /// Whether the node was asked to stop.
+    pub(crate) draining: bool,
+    /// Connections open now.
+    pub(crate) connections: i64,
+}
 
 /// What a path below `/admin/v1/` names.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,14 +66,14 @@ enum Place {
 /// Something in a repository that can be removed.
 #[derive(Debug, PartialEq, Eq)]
 enum Item {
-    Manifest(dockless_oci::Digest),
-    Tag(dockless_oci::Tag),
-    Blob(dockless_oci::Digest),
+    Manifest(Digest),
+    Tag(Tag),
+    Blob(Digest),
 }
 
 /// Answers one request to a decoded path that begins with `/admin/v1/`.
 pub(crate) async fn answer(
-    door: &Door,
+    node: &Node<'_>,
     method: &Method,
     path: &str,
     query: &Query,
@@ -52,23 +84,24 @@ pub(crate) async fn answer(
         let message = "the admin API is answered only on the socket in the node's data directory";
         return Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Denied, message));
     }
+    let registry = node.registry;
     let place = place(path.strip_prefix("/admin/v1/").unwrap_or_default())?;
     let reading = *method == Method::GET || *method == Method::HEAD;
     match (place, method) {
-        (Place::Repositories, _) if reading => repositories::list(door, query),
-        (Place::Tags(repository), _) if reading => repositories::tags(door, &repository, query),
-        (Place::Tags(repository), &Method::POST) => repositories::set_tag(door, &repository, body).await,
+        (Place::Repositories, _) if reading => repositories::list(registry, query),
+        (Place::Tags(repository), _) if reading => repositories::tags(registry, &repository, query),
+        (Place::Tags(repository), &Method::POST) => repositories::set_tag(registry, &repository, body).await,
         (Place::Tags(_), _) => Err(ApiError::wrong_method("GET, HEAD, POST")),
         (Place::Inspect(repository, reference), _) if reading => {
-            inspect::answer(door, &repository, &reference)
+            inspect::answer(registry, &repository, &reference)
         }
         (Place::Item(repository, item), &Method::DELETE) => {
-            repositories::remove(door, &repository, item).await
+            repositories::remove(registry, &repository, item).await
         }
         (Place::Item(..), _) => Err(ApiError::wrong_method("DELETE")),
-        (Place::Usage, _) if reading => repositories::usage(door, query),
-        (Place::Status, _) if reading => status::status(door).await,
-        (Place::Trust, _) if reading => status::trust(door),
+        (Place::Usage, _) if reading => repositories::usage(registry, query),
+        (Place::Status, _) if reading => status::status(node).await,
+        (Place::Trust, _) if reading => status::trust(node.tls),
         _ => Err(ApiError::wrong_method("GET, HEAD")),
     }
 }
@@ -93,7 +126,7 @@ fn place(path: &str) -> Result<Place, ApiError> {
     }
     let (before, last) = rest.rsplit_once('/').ok_or_else(ApiError::no_such_endpoint)?;
     let (name, kind) = before.rsplit_once('/').ok_or_else(ApiError::no_such_endpoint)?;
-    let digest = |text| dockless_oci::Digest::parse(text).map_err(|error| ApiError::digest(text, error));
+    let digest = |text| Digest::parse(text).map_err(|error| ApiError::digest(text, error));
     let item = match kind {
         "inspect" => {
             let reference = Reference::parse(last)
@@ -112,19 +145,13 @@ fn repository(text: &str) -> Result<RepositoryName, ApiError> {
     RepositoryName::parse(text).map_err(|error| ApiError::bad(ErrorCode::NameInvalid, error.to_string()))
 }
 
-fn tag(text: &str) -> Result<dockless_oci::Tag, ApiError> {
-    dockless_oci::Tag::parse(text).map_err(|error| ApiError::bad(ErrorCode::TagInvalid, error.to_string()))
+fn tag(text: &str) -> Result<Tag, ApiError> {
+    Tag::parse(text).map_err(|error| ApiError::bad(ErrorCode::TagInvalid, error.to_string()))
 }
 
 /// How many items a page has, and after which it begins.
 fn page(query: &Query) -> Result<(usize, Option<&str>), ApiError> {
-    let n = match query.get("n") {
-        None => PAGE_MAX,
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| ApiError::bad(ErrorCode::PaginationNumberInvalid, "n is no whole number"))?
-            .min(PAGE_MAX),
-    };
+    let n = query.page_size()?.map_or(PAGE_MAX, |n| n.min(PAGE_MAX));
     Ok((n, query.get("after").filter(|after| !after.is_empty())))
 }
 
@@ -145,7 +172,7 @@ mod tests {
         let name = |text| RepositoryName::parse(text).unwrap();
         assert_eq!(place("repositories").unwrap(), Place::Repositories);
         assert_eq!(place("repositories/a/tags/tags").unwrap(), Place::Tags(name("a/tags")));
-        let tag = Item::Tag(dockless_oci::Tag::parse("v1").unwrap());
+        let tag = Item::Tag(Tag::parse("v1").unwrap());
         assert_eq!(place("repositories/a/b/tags/v1").unwrap(), Place::Item(name("a/b"), tag));
         let latest = Reference::parse("latest").unwrap();
         assert_eq!(

@@ -1,43 +1,34 @@
-//! One request in, one answer out: limits, routes, credentials, and the headers that every answer has.
+//! One request in, one answer out: what every exchange has, whatever is asked.
 
+mod answer;
 mod head;
 mod leave;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use dockless_oci::ErrorCode;
-use dockless_oci::endpoint::Endpoint;
 use dockless_registry::Registry;
-use dockless_registry::access::{Access, Caller};
+use dockless_registry::access::Access;
 use dockless_runtime::entropy::hex_id;
 use dockless_runtime::{MetricRegistry, Runtime};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body::Body;
 
-use crate::admin;
-use crate::call::Call;
-use crate::challenge;
+use crate::admin::NodeFacts;
 use crate::connection::Connection;
-use crate::credentials::credentials;
 use crate::error::ApiError;
 use crate::exchange::Exchange;
-use crate::health;
 use crate::inbound::{BoxError, Inbound};
 use crate::metrics::DoorMetrics;
 use crate::outbound::Outbound;
 use crate::proxy::{Outside, TrustedProxies};
-use crate::query::{Query, percent_decode};
 use crate::reply;
 use crate::settings::{Settings, SettingsError};
 use crate::target;
 use crate::tls::Certificates;
-use crate::token::{self, TokenRequest};
-use crate::v2;
 
 /// The longest request id taken from a client: that of a UUID, twice.
 const REQUEST_ID_BYTES_MAX: usize = 72;
@@ -60,17 +51,6 @@ pub struct DoorParts {
     pub facts: NodeFacts,
 }
 
-/// What the node says of itself to its owner.
-#[derive(Clone, Debug, Default)]
-pub struct NodeFacts {
-    /// The version of the program.
-    pub version: String,
-    /// The data directory.
-    pub data: PathBuf,
-    /// Where it listens, as the user would write it.
-    pub listeners: Vec<String>,
-}
-
 /// Answers requests.
 pub struct Door {
     pub(crate) registry: Registry,
@@ -80,8 +60,8 @@ pub struct Door {
     pub(crate) registered: Arc<MetricRegistry>,
     pub(crate) metrics: Arc<DoorMetrics>,
     pub(crate) tls: Option<Arc<Certificates>>,
-    pub(crate) facts: NodeFacts,
-    pub(crate) began: Duration,
+    facts: NodeFacts,
+    began: Duration,
     pub(crate) draining: AtomicBool,
     proxies: TrustedProxies,
     request_prefix: String,
@@ -190,118 +170,6 @@ impl Door {
                 format!("{}-{count:x}", self.request_prefix).into()
             }
         }
-    }
-
-    /// Refuses what is too large, then finds out who answers.
-    async fn answer(
-        &self,
-        parts: &Parts,
-        body: &mut Inbound,
-        connection: &Connection,
-        outside: &Outside,
-        exchange: &mut Exchange,
-    ) -> Result<Response<Outbound>, ApiError> {
-        head::check(parts)?;
-        if connection.refuse_plain {
-            return Err(head::plain_refused(outside));
-        }
-        let query = Query::parse(parts.uri.query().unwrap_or_default()).map_err(head::unreadable_query)?;
-        let path = percent_decode(parts.uri.path(), false).ok_or_else(ApiError::no_such_endpoint)?;
-        let reading = parts.method == Method::GET || parts.method == Method::HEAD;
-        match path.as_str() {
-            path if path == "/v2" || path.starts_with("/v2/") => {
-                self.answer_v2(path, query, parts, body, outside, exchange).await
-            }
-            "/token" => {
-                exchange.route = "token";
-                let request = TokenRequest {
-                    access: &self.access,
-                    method: &parts.method,
-                    headers: &parts.headers,
-                    query,
-                    realm: self.realm(outside),
-                    now_ms: self.runtime.clock.unix_ms(),
-                    body,
-                };
-                request.answer(&mut exchange.subject).await
-            }
-            "/healthz" | "/readyz" | "/metrics" if !reading => Err(ApiError::wrong_method("GET, HEAD")),
-            "/healthz" => {
-                exchange.route = "health";
-                Ok(health::healthz())
-            }
-            "/readyz" => {
-                exchange.route = "health";
-                let draining = self.draining.load(Ordering::Relaxed);
-                health::readyz(&self.registry, &self.runtime, draining, self.access.problem()).await
-            }
-            "/metrics" => {
-                exchange.route = "metrics";
-                Ok(health::metrics(&self.registered))
-            }
-            path if path.starts_with("/admin/v1/") => {
-                exchange.route = "admin";
-                exchange.subject.clear();
-                exchange.subject.push_str("administrator");
-                admin::answer(self, &parts.method, path, &query, body, connection).await
-            }
-            // docker and podman search and ping here; a 404 of JSON is what sends them on to /v2.
-            path if path.starts_with("/v1/") => Err(ApiError::new(
-                StatusCode::NOT_FOUND,
-                ErrorCode::Unsupported,
-                "this registry speaks only /v2",
-            )),
-            _ => Err(ApiError::no_such_endpoint()),
-        }
-    }
-
-    async fn answer_v2(
-        &self,
-        path: &str,
-        query: Query,
-        parts: &Parts,
-        body: &mut Inbound,
-        outside: &Outside,
-        exchange: &mut Exchange,
-    ) -> Result<Response<Outbound>, ApiError> {
-        let endpoint = v2::endpoint(path)?;
-        exchange.route = v2::route(&endpoint);
-        let realm = self.realm(outside);
-        let wanted = v2::wanted(&endpoint, &parts.method, &query);
-        let shown = credentials(&parts.headers).map_err(|_| {
-            challenge::unauthorized(&realm, self.access.service(), &wanted, challenge::Why::Invalid)
-        })?;
-        let caller: Result<Caller, _> = if matches!(endpoint, Endpoint::Upload { .. }) {
-            self.access.authenticate_upload(shown).await
-        } else {
-            self.access.authenticate(shown).await
-        };
-        let caller =
-            caller.map_err(|refusal| token::refused(refusal, &realm, self.access.service(), &wanted))?;
-        exchange.subject.clear();
-        exchange.subject.push_str(caller.subject());
-        let namespace = query.get("ns").and_then(head::namespace);
-        let mut call = Call {
-            registry: &self.registry,
-            access: &self.access,
-            runtime: &self.runtime,
-            method: &parts.method,
-            headers: &parts.headers,
-            query,
-            caller,
-            wanted,
-            realm,
-            body,
-        };
-        let mut response = v2::answer(&mut call, &endpoint).await?;
-        if let Some(namespace) = namespace {
-            response.headers_mut().insert(reply::OCI_NAMESPACE, namespace);
-        }
-        Ok(response)
-    }
-
-    fn realm(&self, outside: &Outside) -> String {
-        challenge::realm(self.settings.public_url.as_deref(), outside)
     }
 
     /// The headers that every answer has.

@@ -1,6 +1,6 @@
 //! Whether the node lives, whether it should get requests, and what it counts.
 
-use dockless_registry::Registry;
+use dockless_registry::{Reason, Registry};
 use dockless_runtime::{MetricRegistry, Runtime};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -12,9 +12,28 @@ use crate::reply;
 /// What `MetricRegistry::encode` writes.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
+/// The code of the one reason that the door and the registry both know.
+const STOPPING: &str = "stopping";
+
 /// `GET /healthz`: that this is answered is the answer.
 pub(crate) fn healthz() -> Response<Outbound> {
     uncached(reply::json(StatusCode::OK, json!({ "status": "ok" }).to_string().into_bytes()))
+}
+
+/// Why the node should get no requests; nothing when it should.
+pub(crate) async fn reasons(
+    registry: &Registry,
+    runtime: &Runtime,
+    draining: bool,
+) -> Result<Vec<Reason>, ApiError> {
+    let asked = registry.clone();
+    // It asks the disk, which may hang.
+    let reasons = runtime.blocking("readiness", move || asked.readiness()).await;
+    let mut reasons = reasons.map_err(|lost| ApiError::internal(&lost.to_string()))?;
+    if draining && reasons.iter().all(|reason| reason.code != STOPPING) {
+        reasons.push(Reason { code: STOPPING, message: "the node is stopping".to_owned() });
+    }
+    Ok(reasons)
 }
 
 /// `GET /readyz`: `503` with the reasons while requests should go elsewhere.
@@ -24,16 +43,10 @@ pub(crate) async fn readyz(
     draining: bool,
     problem: Option<String>,
 ) -> Result<Response<Outbound>, ApiError> {
-    let asked = registry.clone();
-    // It asks the disk, which may hang.
-    let reasons = runtime.blocking("readiness", move || asked.readiness()).await;
-    let reasons = reasons.map_err(|lost| ApiError::internal(&lost.to_string()))?;
-    let mut reasons: Vec<_> =
-        reasons.iter().map(|reason| json!({ "code": reason.code, "message": reason.message })).collect();
-    if draining && reasons.iter().all(|reason| reason["code"] != "stopping") {
-        reasons.push(json!({ "code": "stopping", "message": "the node is stopping" }));
-    }
+    let reasons = reasons(registry, runtime, draining).await?;
     let ready = reasons.is_empty();
+    let reasons: Vec<_> =
+        reasons.iter().map(|reason| json!({ "code": reason.code, "message": reason.message })).collect();
     // What an operator should mend, but clients need not go elsewhere for.
     let warnings: Vec<_> =
         problem.iter().map(|message| json!({ "code": "access", "message": message })).collect();

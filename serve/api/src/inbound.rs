@@ -105,15 +105,12 @@ impl Inbound {
         if self.length.is_some_and(|length| length > bytes_max as u64) {
             return Err(InboundError::TooLarge(bytes_max));
         }
-        let Some(first) = self.next().await.transpose()? else { return Ok(Bytes::new()) };
         let mut whole = BytesMut::new();
-        let mut piece = Some(first);
-        while let Some(bytes) = piece {
+        while let Some(bytes) = self.next().await.transpose()? {
             if whole.len() + bytes.len() > bytes_max {
                 return Err(InboundError::TooLarge(bytes_max));
             }
             whole.extend_from_slice(&bytes);
-            piece = self.next().await.transpose()?;
         }
         Ok(whole.freeze())
     }

@@ -4,7 +4,7 @@
 //! [`Door::handle`] answers one request and knows nothing of sockets; [`serve`] gives it sockets. Every error that a
 //! client sees is made in one file, `error.rs`.
 
-pub mod admin;
+mod admin;
 mod call;
 mod challenge;
 mod connection;
@@ -30,8 +30,9 @@ pub mod tls;
 mod token;
 mod v2;
 
+pub use admin::NodeFacts;
 pub use connection::{Connection, Peer, Scheme};
-pub use door::{Door, DoorParts, NodeFacts};
+pub use door::{Door, DoorParts};
 pub use outbound::{Outbound, OutboundError};
 pub use server::{BoundListener, ListenerSocket, Served, serve};
 pub use settings::{Settings, SettingsError};

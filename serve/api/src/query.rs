@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use dockless_oci::ErrorCode;
+
+use crate::error::ApiError;
+
 /// Pairs read from one query or form; more is refused. Twice the tags of one manifest PUT (`tag=` a hundred times).
 pub(crate) const PAIRS_MAX: usize = 200;
 
@@ -38,6 +42,20 @@ impl Query {
     /// The first value of `name`.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The parameter `n`, the length of a page. A huge one is what the list makes of it.
+    ///
+    /// # Errors
+    /// `400` when it is no whole number.
+    pub(crate) fn page_size(&self) -> Result<Option<usize>, ApiError> {
+        match self.get("n") {
+            None => Ok(None),
+            Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(Some(text.parse().unwrap_or(usize::MAX)))
+            }
+            Some(_) => Err(ApiError::bad(ErrorCode::PaginationNumberInvalid, "n is no whole number")),
+        }
     }
 
     /// Every value of `name`, in order.

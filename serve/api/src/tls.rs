@@ -11,15 +11,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dockless_runtime::{Runtime, Shutdown};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use authority::Authority;
 use given::GivenFiles;
+
+/// Characters in a line of PEM (RFC 7468, section 2).
+const PEM_LINE_CHARS: usize = 64;
 
 /// How often names, validity and given files are looked at. A new address of the machine is in the certificate this
 /// soon.
@@ -44,6 +50,9 @@ pub enum TlsError {
         /// What is wrong.
         problem: String,
     },
+    /// The names for the node's own certificate cannot be used.
+    #[error("tls.names: {0}")]
+    Names(String),
     /// The cryptography refused.
     #[error("certificates cannot be made: {0}")]
     Crypto(String),
@@ -66,6 +75,8 @@ pub struct Certificates {
     source: Source,
     served: Arc<Served>,
     config: Arc<ServerConfig>,
+    /// Held while files are looked at: two at once would write one leaf file.
+    refreshing: Mutex<()>,
 }
 
 enum Source {
@@ -102,9 +113,9 @@ impl Certificates {
     /// addresses and `names`.
     ///
     /// # Errors
-    /// [`TlsError`] when the files cannot be read or written, or are not ours.
+    /// [`TlsError`] when the files cannot be read or written, or are not ours, or a name is none.
     pub async fn own(runtime: &Runtime, keys: &Path, names: &[String]) -> Result<Arc<Self>, TlsError> {
-        let source = Source::Own { keys: keys.to_owned(), names: names.to_vec() };
+        let source = Source::Own { keys: keys.to_owned(), names: addresses::given_names(names)? };
         Self::open(runtime, source).await
     }
 
@@ -129,7 +140,8 @@ impl Certificates {
         // Clients that come back resume without us having to remember them.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(|error| TlsError::Crypto(error.to_string()))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(Self { runtime: runtime.clone(), source, served, config: Arc::new(config) }))
+        let (runtime, config) = (runtime.clone(), Arc::new(config));
+        Ok(Arc::new(Self { runtime, source, served, config, refreshing: Mutex::new(()) }))
     }
 
     /// The configuration for listeners. It stays the same when certificates change.
@@ -149,6 +161,7 @@ impl Certificates {
     /// # Errors
     /// [`TlsError`]; what was served goes on being served.
     pub async fn refresh(&self) -> Result<(), TlsError> {
+        let _alone = self.refreshing.lock().await;
         let current = load(&self.runtime, &self.source).await?;
         let mut served = self.served.current.write().unwrap_or_else(PoisonError::into_inner);
         if served.key.cert != current.key.cert {
@@ -199,9 +212,23 @@ async fn load(runtime: &Runtime, source: &Source) -> Result<Current, TlsError> {
     }
 }
 
-/// The SHA-256 of a certificate, as openssl and browsers show it.
-fn fingerprint(der: &[u8]) -> String {
+/// The SHA-256 of a certificate, as openssl and browsers show it: upper-case hex, a colon between bytes.
+#[must_use]
+pub fn fingerprint(der: &[u8]) -> String {
     let digest = dockless_oci::Digest::sha256(der);
     let pairs = digest.hex().as_bytes().chunks(2);
     pairs.map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect::<Vec<_>>().join(":")
+}
+
+/// A certificate in PEM (RFC 7468).
+#[must_use]
+pub fn certificate_pem(der: &[u8]) -> String {
+    let encoded = STANDARD.encode(der);
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    for line in encoded.as_bytes().chunks(PEM_LINE_CHARS).map(String::from_utf8_lossy) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
 }

@@ -63,8 +63,7 @@ impl TokenRequest<'_> {
             return Err(self.refused(Refusal::Invalid));
         }
         let caller = self.access.authenticate(shown).await.map_err(|refusal| self.refused(refusal))?;
-        subject.clear();
-        subject.push_str(caller.subject());
+        *subject = caller.subject().to_owned();
         let offline = self.query.get("offline_token").is_some_and(|value| value == "true" || value == "1");
         self.issue(&caller, &self.query, offline, false).await
     }
@@ -86,8 +85,7 @@ impl TokenRequest<'_> {
             }
         };
         let caller = caller.map_err(|refusal| self.refused(refusal))?;
-        subject.clear();
-        subject.push_str(caller.subject());
+        *subject = caller.subject().to_owned();
         let offline = form.get("access_type") == Some("offline") || form.get("offline_token") == Some("true");
         self.issue(&caller, &form, offline, true).await
     }

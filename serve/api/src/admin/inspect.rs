@@ -3,12 +3,11 @@
 use dockless_meta::view::View;
 use dockless_oci::manifest::{ReferenceFact, ReferenceKind};
 use dockless_oci::{Digest, Reference, RepositoryName};
-use dockless_registry::Error;
+use dockless_registry::{Error, Registry};
 use http::Response;
 use serde_json::{Value, json};
 
 use super::json;
-use crate::door::Door;
 use crate::error::ApiError;
 use crate::outbound::Outbound;
 
@@ -17,11 +16,11 @@ const ROWS_MAX: usize = 200;
 
 /// `GET repositories/<name>/inspect/<reference>`
 pub(super) fn answer(
-    door: &Door,
+    registry: &Registry,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response<Outbound>, ApiError> {
-    let view = door.registry.snapshot()?;
+    let view = registry.snapshot()?;
     let digest = match reference {
         Reference::Digest(digest) => digest.clone(),
         Reference::Tag(tag) => {

@@ -1,13 +1,13 @@
 //! Repositories, tags and usage, listed and changed.
 
+use dockless_meta::view::Usage;
 use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
-use dockless_registry::Error;
+use dockless_registry::{Error, Registry};
 use http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Item, json, page};
-use crate::door::Door;
 use crate::error::ApiError;
 use crate::inbound::Inbound;
 use crate::outbound::Outbound;
@@ -24,6 +24,13 @@ struct RepositoryRow<'a> {
     tags: u64,
     blobs: u64,
     bytes: u64,
+}
+
+impl<'a> RepositoryRow<'a> {
+    fn new(name: &'a RepositoryName, usage: Usage) -> Self {
+        let Usage { manifests, tags, blobs, bytes } = usage;
+        Self { name: name.as_str(), manifests, tags, blobs, bytes }
+    }
 }
 
 /// One tag of a list.
@@ -43,32 +50,25 @@ struct NewTag {
 }
 
 /// `GET repositories?n=&after=`
-pub(super) fn list(door: &Door, query: &Query) -> Result<Response<Outbound>, ApiError> {
+pub(super) fn list(registry: &Registry, query: &Query) -> Result<Response<Outbound>, ApiError> {
     let (n, after) = page(query)?;
-    let view = door.registry.snapshot()?;
+    let view = registry.snapshot()?;
     let names = view.repositories(after, n).map_err(Error::from)?;
     let mut rows = Vec::with_capacity(names.len());
     for name in &names {
-        let usage = view.usage(name).map_err(Error::from)?;
-        rows.push(RepositoryRow {
-            name: name.as_str(),
-            manifests: usage.manifests,
-            tags: usage.tags,
-            blobs: usage.blobs,
-            bytes: usage.bytes,
-        });
+        rows.push(RepositoryRow::new(name, view.usage(name).map_err(Error::from)?));
     }
     json(&json!({ "repositories": rows }))
 }
 
 /// `GET repositories/<name>/tags?n=&after=`
 pub(super) fn tags(
-    door: &Door,
+    registry: &Registry,
     repository: &RepositoryName,
     query: &Query,
 ) -> Result<Response<Outbound>, ApiError> {
     let (n, after) = page(query)?;
-    let view = door.registry.snapshot()?;
+    let view = registry.snapshot()?;
     if !view.repository_exists(repository).map_err(Error::from)? {
         return Err(Error::NameUnknown.into());
     }
@@ -80,7 +80,7 @@ pub(super) fn tags(
 
 /// `POST repositories/<name>/tags`
 pub(super) async fn set_tag(
-    door: &Door,
+    registry: &Registry,
     repository: &RepositoryName,
     body: &mut Inbound,
 ) -> Result<Response<Outbound>, ApiError> {
@@ -90,45 +90,39 @@ pub(super) async fn set_tag(
     let digest = match (new.digest, new.from) {
         (Some(digest), None) => digest,
         (None, Some(from)) => {
-            let found = door.registry.snapshot()?.tag(repository, &from).map_err(Error::from)?;
+            let found = registry.snapshot()?.tag(repository, &from).map_err(Error::from)?;
             found.ok_or(Error::ManifestUnknown)?
         }
         _ => return Err(wrong("one of digest and from says where the tag is to point".to_owned())),
     };
-    door.registry.set_tag(repository, &new.tag, &digest).await?;
+    registry.set_tag(repository, &new.tag, &digest).await?;
     json(&json!({ "repository": repository, "tag": new.tag, "digest": digest }))
 }
 
 /// `DELETE repositories/<name>/{manifests,tags,blobs}/<x>`
 pub(super) async fn remove(
-    door: &Door,
+    registry: &Registry,
     repository: &RepositoryName,
     item: Item,
 ) -> Result<Response<Outbound>, ApiError> {
     match &item {
-        Item::Manifest(digest) => door.registry.delete_manifest(repository, digest).await?,
-        Item::Tag(tag) => door.registry.delete_tag(repository, tag).await?,
-        Item::Blob(digest) => door.registry.delete_blob(repository, digest).await?,
+        Item::Manifest(digest) => registry.delete_manifest(repository, digest).await?,
+        Item::Tag(tag) => registry.delete_tag(repository, tag).await?,
+        Item::Blob(digest) => registry.delete_blob(repository, digest).await?,
     }
     json(&json!({ "repository": repository, "removed": true }))
 }
 
 /// `GET usage[?repository=]`
-pub(super) fn usage(door: &Door, query: &Query) -> Result<Response<Outbound>, ApiError> {
-    let view = door.registry.snapshot()?;
+pub(super) fn usage(registry: &Registry, query: &Query) -> Result<Response<Outbound>, ApiError> {
+    let view = registry.snapshot()?;
     if let Some(name) = query.get("repository") {
         let repository = super::repository(name)?;
         if !view.repository_exists(&repository).map_err(Error::from)? {
             return Err(Error::NameUnknown.into());
         }
         let usage = view.usage(&repository).map_err(Error::from)?;
-        return json(&RepositoryRow {
-            name: repository.as_str(),
-            manifests: usage.manifests,
-            tags: usage.tags,
-            blobs: usage.blobs,
-            bytes: usage.bytes,
-        });
+        return json(&RepositoryRow::new(&repository, usage));
     }
     let totals = view.totals().map_err(Error::from)?;
     json(&json!({

@@ -1,44 +1,36 @@
 //! The node itself: how it is, and what to trust.
 
-use std::sync::atomic::Ordering;
-
 use dockless_oci::ErrorCode;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::json;
-use crate::door::Door;
+use super::{Node, json};
 use crate::error::ApiError;
+use crate::health;
 use crate::outbound::Outbound;
+use crate::tls::Certificates;
 
 /// `GET status`
-pub(super) async fn status(door: &Door) -> Result<Response<Outbound>, ApiError> {
-    let registry = door.registry.clone();
-    // It asks the disk, which may hang.
-    let reasons = door.runtime.blocking("readiness", move || registry.readiness()).await;
-    let reasons = reasons.map_err(|lost| ApiError::internal(&lost.to_string()))?;
-    let mut reasons: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
-    if door.draining.load(Ordering::Relaxed) {
-        reasons.push("the node is stopping".to_owned());
-    }
-    let uptime = door.runtime.clock.monotonic().saturating_sub(door.began);
+pub(super) async fn status(node: &Node<'_>) -> Result<Response<Outbound>, ApiError> {
+    let reasons = health::reasons(node.registry, node.runtime, node.draining).await?;
+    let reasons: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
     json(&json!({
-        "version": door.facts.version,
-        "data": door.facts.data,
-        "listeners": door.facts.listeners,
-        "uptime_ms": u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+        "version": node.facts.version,
+        "data": node.facts.data,
+        "listeners": node.facts.listeners,
+        "uptime_ms": u64::try_from(node.uptime.as_millis()).unwrap_or(u64::MAX),
         "ready": reasons.is_empty(),
         "reasons": reasons,
-        "warnings": door.access.problem().into_iter().collect::<Vec<_>>(),
-        "login": door.access.required(),
-        "read_only": door.registry.settings().read_only,
-        "connections": door.metrics.connections.get(),
+        "warnings": node.access.problem().into_iter().collect::<Vec<_>>(),
+        "login": node.access.required(),
+        "read_only": node.registry.settings().read_only,
+        "connections": node.connections,
     }))
 }
 
 /// `GET trust`
-pub(super) fn trust(door: &Door) -> Result<Response<Outbound>, ApiError> {
-    match &door.tls {
+pub(super) fn trust(tls: Option<&Certificates>) -> Result<Response<Outbound>, ApiError> {
+    match tls {
         Some(tls) => json(&tls.trust()),
         None => Err(ApiError::new(StatusCode::NOT_FOUND, ErrorCode::Unsupported, "this node speaks no TLS")),
     }

@@ -6,15 +6,20 @@ use std::path::Path;
 
 use dockless_runtime::{Disk, OpenMode};
 
-/// Names in one certificate. A machine with more addresses is a router of containers; the first ones must do.
-const NAMES_MAX: usize = 200;
+use super::TlsError;
+
+/// Addresses of the machine in one certificate. A machine with more is a router of containers; the first must do.
+const ADDRESSES_MAX: usize = 100;
+
+/// Names that can be given besides; clients read a certificate of some kilobytes before each connection.
+const GIVEN_MAX: usize = 100;
 
 /// What is read of one file of `/proc`; an address has some 60 bytes there.
 const PROC_BYTES_MAX: usize = 256 << 10;
 
-/// `localhost`, the loopback addresses, the host name, every address of every interface, and `further` ones; each
+/// `localhost`, the loopback addresses, the host name, every address of every interface, and the `given` ones; each
 /// once, in order.
-pub(super) fn all_names(disk: &dyn Disk, further: &[String]) -> Vec<String> {
+pub(super) fn all_names(disk: &dyn Disk, given: &[String]) -> Vec<String> {
     let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
     let host = read(disk, "/proc/sys/kernel/hostname");
     let host = host.trim().to_ascii_lowercase();
@@ -23,12 +28,30 @@ pub(super) fn all_names(disk: &dyn Disk, further: &[String]) -> Vec<String> {
     }
     let v4 = local_v4(&read(disk, "/proc/net/fib_trie")).into_iter().map(IpAddr::V4);
     let v6 = local_v6(&read(disk, "/proc/net/if_inet6")).into_iter().map(IpAddr::V6);
-    names.extend(v4.chain(v6).take(NAMES_MAX / 2).map(|address| address.to_string()));
-    let further = further.iter().map(|name| name.trim().to_ascii_lowercase());
-    names.extend(
-        further.filter(|name| is_dns_name(name) || name.parse::<IpAddr>().is_ok()).take(NAMES_MAX / 2),
-    );
+    names.extend(v4.chain(v6).take(ADDRESSES_MAX).map(|address| address.to_string()));
+    names.extend(given.iter().cloned());
     names.into_iter().collect()
+}
+
+/// The setting `tls.names` as certificates write it: two spellings of one address are one name.
+///
+/// # Errors
+/// [`TlsError::Names`] for the first that no certificate can bear, or for too many.
+pub(super) fn given_names(given: &[String]) -> Result<Vec<String>, TlsError> {
+    if given.len() > GIVEN_MAX {
+        return Err(TlsError::Names(format!("more than {GIVEN_MAX} names are given")));
+    }
+    let name = |text: &String| {
+        let name = text.trim().to_ascii_lowercase();
+        match name.parse::<IpAddr>() {
+            Ok(address) => Ok(address.to_string()),
+            Err(_) if is_dns_name(&name) => Ok(name),
+            Err(_) => Err(TlsError::Names(format!(
+                "`{text}` is no host name and no address; write it without scheme, port and path"
+            ))),
+        }
+    };
+    given.iter().map(name).collect()
 }
 
 /// A file of `/proc`, which has no size; empty when there is none (other systems, sandboxes).

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::authority::{read_text, unusable};
-use super::{Current, TlsError, Trust, fingerprint};
+use super::{Current, TlsError, Trust, certificate_pem, fingerprint};
 
 /// Certificates in one chain; more is a bundle given by mistake.
 const CHAIN_MAX: usize = 16;
@@ -48,7 +48,7 @@ impl GivenFiles {
         })?;
         let key = CertifiedKey::new(chain, key);
         key.keys_match().map_err(|_| unusable(&self.key, &"does not belong to the certificate"))?;
-        let trust = Trust { pem: pem(&last), fingerprint: fingerprint(&last), own: false };
+        let trust = Trust { pem: certificate_pem(&last), fingerprint: fingerprint(&last), own: false };
         Ok(Current { key: Arc::new(key), trust })
     }
 
@@ -56,18 +56,4 @@ impl GivenFiles {
         let missing = || TlsError::File { path: path.to_owned(), reason: "no such file".to_owned() };
         read_text(disk, path)?.ok_or_else(missing)
     }
-}
-
-/// A certificate in PEM (RFC 7468).
-fn pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines = encoded.as_bytes().chunks(64).map(String::from_utf8_lossy);
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    for line in lines {
-        text.push_str(&line);
-        text.push('\n');
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
 }

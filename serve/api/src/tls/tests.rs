@@ -41,9 +41,34 @@ fn the_leaf_names_the_machine_and_a_new_name_makes_a_new_leaf() {
     let names = certificate.subject_alternative_name().unwrap().unwrap().value.general_names.clone();
     let names = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     assert!(names.contains("localhost") && names.contains("7f:00:00:01"), "{names}");
-    let second = own(&simulation, &["other.example.org", "10.9.8.7", "not a name"]);
+    let second = own(&simulation, &["other.example.org", "10.9.8.7"]);
     assert_ne!(leaf(&second), bytes);
     assert_eq!(second.trust(), first.trust(), "the authority stays");
+}
+
+#[test]
+fn a_name_may_be_written_in_many_ways_and_is_one() {
+    let simulation = Simulation::new(1);
+    let names = ["FD00:0:0::1", "fd00::1", "::ffff:10.9.8.7", "Registry.Example.org"];
+    let first = own(&simulation, &names);
+    simulation.block_on(first.refresh()).unwrap();
+    assert_eq!(leaf(&own(&simulation, &names)), leaf(&first), "the leaf that is there will do");
+}
+
+#[test]
+fn what_no_certificate_can_name_is_refused() {
+    let simulation = Simulation::new(1);
+    let open = |names: Vec<String>| {
+        let runtime = simulation.runtime();
+        let opened = simulation.block_on(Certificates::own(&runtime, Path::new("/keys"), &names));
+        opened.err().unwrap().to_string()
+    };
+    for bad in ["not a name", "https://a", "a:5000", ""] {
+        let error = open(vec![bad.to_owned()]);
+        assert!(error.contains("tls.names") && error.contains(&format!("`{bad}`")), "{error}");
+    }
+    let many = (0..101).map(|number| format!("n{number}")).collect();
+    assert!(open(many).contains("more than 100"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::outbound::{BlobPart, Outbound, Part};
 use crate::reply;
 
 /// What a blob is to HTTP: its media type is known only to the manifests that name it.
-pub(super) const CONTENT_TYPE: &str = "application/octet-stream";
+const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// `GET` and `HEAD /v2/<name>/blobs/<digest>`
 pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &str) -> Answer {
@@ -46,7 +46,7 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &s
     let mut response = match ranges.as_slice() {
         [] => whole(call, &content.body, content.size),
         [range] => one_range(call, &content.body, *range, content.size),
-        ranges => multipart::response(&*call.runtime.entropy, ranges, content.size, |range| {
+        ranges => multipart::response(&*call.runtime.entropy, ranges, CONTENT_TYPE, content.size, |range| {
             piece(call, &content.body, range.first, range.last + 1)
         }),
     };

@@ -25,7 +25,7 @@ struct Catalog<'a> {
 /// `GET /v2/<name>/tags/list`
 pub(super) fn tags(call: &Call<'_>, repository: &RepositoryName) -> Answer {
     call.require(repository, Action::Pull)?;
-    let page = call.registry.tags(repository, page_size(call)?, call.query.get("last"))?;
+    let page = call.registry.tags(repository, call.query.page_size()?, call.query.get("last"))?;
     let tags: Vec<String> = page.items.iter().map(ToString::to_string).collect();
     let body = json(&TagList { name: repository.as_str(), tags: &tags });
     Ok(page_response(call, &format!("/v2/{repository}/tags/list"), body, page.next.as_deref()))
@@ -40,19 +40,10 @@ pub(super) fn catalog(call: &Call<'_>) -> Answer {
         }
         return Err(call.challenge());
     }
-    let page = call.registry.catalog(&call.caller, page_size(call)?, call.query.get("last"))?;
+    let page = call.registry.catalog(&call.caller, call.query.page_size()?, call.query.get("last"))?;
     let names: Vec<String> = page.items.iter().map(ToString::to_string).collect();
     let body = json(&Catalog { repositories: &names });
     Ok(page_response(call, "/v2/_catalog", body, page.next.as_deref()))
-}
-
-/// The parameter `n`. One that is no number is an error; a huge one is what the registry makes of it.
-fn page_size(call: &Call<'_>) -> Result<Option<usize>, ApiError> {
-    let Some(text) = call.query.get("n") else { return Ok(None) };
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ApiError::bad(ErrorCode::PaginationNumberInvalid, "n is no whole number"));
-    }
-    Ok(Some(text.parse().unwrap_or(usize::MAX)))
 }
 
 /// A page, with the `Link` to the next one. The link keeps every other parameter; its `n` is what was asked for.

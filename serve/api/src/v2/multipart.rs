@@ -8,7 +8,6 @@ use dockless_runtime::Entropy;
 use dockless_runtime::entropy::hex_id;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use super::blobs::CONTENT_TYPE;
 use crate::outbound::{Outbound, Part};
 use crate::reply;
 
@@ -16,10 +15,11 @@ use crate::reply;
 /// containers/image takes for a boundary (`[A-Za-z-0-9:]+`).
 const BOUNDARY_BYTES: usize = 16;
 
-/// `206` with every range as a part of its own.
+/// `206` with every range of something of type `content_type` and `size` bytes as a part of its own.
 pub(super) fn response(
     entropy: &dyn Entropy,
     ranges: &[Range],
+    content_type: &str,
     size: u64,
     piece: impl Fn(&Range) -> Part,
 ) -> Response<Outbound> {
@@ -28,7 +28,7 @@ pub(super) fn response(
     let mut line_end = "";
     for range in ranges {
         let head = format!(
-            "{line_end}--{boundary}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Range: bytes {}-{}/{size}\r\n\r\n",
+            "{line_end}--{boundary}\r\nContent-Type: {content_type}\r\nContent-Range: bytes {}-{}/{size}\r\n\r\n",
             range.first, range.last
         );
         parts.push_back(Part::Memory(Bytes::from(head)));
