@@ -121,6 +121,7 @@ fn command(number: usize) -> Command {
         tags: tags.collect::<Result<_, _>>().expect("the tags are made well"),
         only_if: None,
         immutable_tags: false,
+        require_references: false,
     })
 }
 

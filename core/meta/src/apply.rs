@@ -29,6 +29,9 @@ pub fn apply(
 ) -> Result<Result<Vec<Event>, Rejection>, TableError> {
     let outcome = match command {
         Command::PutManifest(put) => manifest::put(tables, put),
+        Command::SetTag { repository, tag, digest, immutable } => {
+            tag::set(tables, repository, tag, digest, *immutable)
+        }
         Command::DeleteTag { repository, tag } => tag::delete(tables, repository, tag),
         Command::DeleteManifest { repository, digest } => manifest::delete(tables, repository, digest),
         Command::ExpectBlob { digest } => blob::expect(tables, digest, time_ms),

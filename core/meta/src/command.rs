@@ -14,6 +14,17 @@ pub const TAGS_MAX: usize = 1_000;
 pub enum Command {
     /// Keep a manifest in a repository and point tags at it.
     PutManifest(PutManifest),
+    /// Point one tag at a manifest that the repository holds.
+    SetTag {
+        /// Where the manifest is.
+        repository: RepositoryName,
+        /// The tag.
+        tag: Tag,
+        /// The manifest.
+        digest: Digest,
+        /// Refuse to move the tag when it points to another manifest.
+        immutable: bool,
+    },
     /// Remove one tag; its manifest stays.
     DeleteTag {
         /// Where the tag is.
@@ -81,19 +92,35 @@ pub struct PutManifest {
     pub facts: ManifestFacts,
     /// The tags to point at it, at most [`TAGS_MAX`]; all or none.
     pub tags: Vec<Tag>,
-    /// What every one of `tags` must point to at this moment.
+    /// What every one of `tags` must be at this moment; without tags, what the manifest itself must be.
     pub only_if: Option<TagCondition>,
     /// Refuse to move a tag that points to another manifest.
     pub immutable_tags: bool,
+    /// Refuse the manifest while the repository lacks something it references, foreign content apart.
+    pub require_references: bool,
 }
 
-/// What a tag must be for a put to happen (`If-Match`, `If-None-Match: *`; RFC 9110 section 13).
+/// What every tag of a put, or without tags the manifest, must be for the put to happen (RFC 9110, section 13.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TagCondition {
-    /// It points to this digest.
-    MatchDigest(Digest),
-    /// It does not exist.
+    /// `If-Match: "digest", "digest"`: it points to one of these. Without any it never holds.
+    MatchOneOf(Vec<Digest>),
+    /// `If-Match: *`: it exists.
+    Exists,
+    /// `If-None-Match: *`: it does not exist.
     Absent,
+}
+
+impl TagCondition {
+    /// Whether it holds for what a tag points to now.
+    #[must_use]
+    pub fn holds(&self, current: Option<&Digest>) -> bool {
+        match self {
+            Self::MatchOneOf(digests) => current.is_some_and(|current| digests.contains(current)),
+            Self::Exists => current.is_some(),
+            Self::Absent => current.is_none(),
+        }
+    }
 }
 
 /// A command in its place in the journal.
@@ -110,10 +137,10 @@ pub struct Entry {
 /// Why a command changed nothing. It keeps its number in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The tag is not what [`PutManifest::only_if`] says.
+    /// The tag, or the manifest of a put without tags, is not what [`PutManifest::only_if`] says.
     #[error("the tag points to {}", current.as_ref().map_or("nothing", Digest::as_str))]
     TagChanged {
-        /// What the tag points to.
+        /// What the tag points to, or the manifest if it is held.
         current: Option<Digest>,
     },
     /// The tag points to another manifest and tags here are immutable.
@@ -138,6 +165,12 @@ pub enum Rejection {
     BlobReferenced {
         /// The manifest.
         by: Digest,
+    },
+    /// The repository lacks what the manifest references, and [`PutManifest::require_references`] is set.
+    #[error("the repository lacks {} blobs or manifests that the manifest references", digests.len())]
+    ReferencesMissing {
+        /// What it lacks, in the order of the manifest.
+        digests: Vec<Digest>,
     },
     /// The repository to mount from does not hold the blob.
     #[error("the repository to mount from does not hold the blob")]

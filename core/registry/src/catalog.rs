@@ -52,8 +52,20 @@ impl Registry {
         if limit == 0 {
             return Ok(Page::default());
         }
+        self.catalog_page(caller, limit, last, NAMES_LOOKED_AT_MAX)
+    }
+
+    /// One page of at most `limit` items, which is not 0.
+    pub(crate) fn catalog_page(
+        &self,
+        caller: &Caller,
+        limit: usize,
+        last: Option<&str>,
+        looked_at_max: usize,
+    ) -> Result<Page<RepositoryName>, Error> {
         let view = self.inner.view()?;
-        let mut walk = Walk { view: &view, caller, items: Vec::new(), wanted: limit + 1, looked_at: 0 };
+        let mut walk =
+            Walk { view: &view, caller, items: Vec::new(), wanted: limit + 1, looked_at: 0, looked_at_max };
         for prefix in prefixes(caller) {
             if let Some(stopped_at) = walk.walk(&prefix, last.unwrap_or_default())? {
                 return Ok(Page { items: walk.items, more: true, next: Some(stopped_at) });
@@ -84,6 +96,7 @@ struct Walk<'a> {
     items: Vec<RepositoryName>,
     wanted: usize,
     looked_at: usize,
+    looked_at_max: usize,
 }
 
 impl Walk<'_> {
@@ -109,7 +122,7 @@ impl Walk<'_> {
                 }
                 self.take(name);
             }
-            if self.looked_at >= NAMES_LOOKED_AT_MAX {
+            if self.items.len() < self.wanted && self.looked_at >= self.looked_at_max {
                 return Ok(Some(end));
             }
             after = end;

@@ -26,14 +26,19 @@ impl Registry {
         Ok(())
     }
 
-    /// Removes a manifest, and every tag of the repository that points to it.
+    /// Removes a manifest, and every tag of the repository that points to it; an immutable one keeps it.
     pub async fn delete_manifest(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), Error> {
         self.inner.writable()?;
         let command = Command::DeleteManifest { repository: repository.clone(), digest: digest.clone() };
-        if self.settings().immutable_tags.is_empty() {
-            self.inner.submit(command).await??;
+        if self.settings().has_immutable(repository) {
+            let (place, digest) = (repository.clone(), digest.clone());
+            let look = move |this: &Self, view: &View| match this.has_immutable_tag(view, &place, &digest)? {
+                true => Err(Error::TagImmutable),
+                false => Ok(()),
+            };
+            self.submit_after_look("manifest delete", repository.clone(), command, look).await?;
         } else {
-            self.delete_unless_immutable(repository.clone(), digest.clone(), command).await?;
+            self.inner.submit(command).await??;
         }
         self.inner.statistics.delete(Content::Manifest);
         Ok(())
@@ -46,25 +51,6 @@ impl Registry {
         self.inner.submit(command).await??;
         self.inner.statistics.delete(Content::Blob);
         Ok(())
-    }
-
-    /// An immutable tag keeps its manifest.
-    async fn delete_unless_immutable(
-        &self,
-        repository: RepositoryName,
-        digest: Digest,
-        command: Command,
-    ) -> Result<(), Error> {
-        let this = self.clone();
-        self.to_its_end("manifest delete", async move {
-            let _changing = this.inner.lock_repository(&repository).await;
-            if this.has_immutable_tag(&this.inner.view()?, &repository, &digest)? {
-                return Err(Error::TagImmutable);
-            }
-            this.inner.submit(command).await??;
-            Ok(())
-        })
-        .await
     }
 
     /// Whether an immutable tag points to the manifest.

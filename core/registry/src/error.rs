@@ -162,6 +162,7 @@ impl From<Rejection> for Error {
             Rejection::TagImmutable { .. } => Self::TagImmutable,
             Rejection::ManifestUnknown | Rejection::TagUnknown => Self::ManifestUnknown,
             Rejection::BlobUnknown | Rejection::SourceUnknown => Self::BlobUnknown,
+            Rejection::ReferencesMissing { digests } => Self::ManifestBlobUnknown(digests),
             Rejection::BlobReferenced { by } => Self::BlobReferenced { by },
             Rejection::SizeConflict { digest, stored, stated } => {
                 Self::SizeInvalid(format!("{digest} has {stored} bytes here, but is said to have {stated}"))

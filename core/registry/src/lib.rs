@@ -27,10 +27,11 @@ pub use access::{Access, Action, Caller, Credentials, IssuedToken, Refusal, Reso
 pub use catalog::{PAGE_ITEMS_MAX, Page};
 pub use error::Error;
 pub use pull::{BlobBody, BlobContent, Manifest, ManifestHead};
-pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX, TagCondition};
+pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX};
 pub use readiness::Reason;
 pub use referrers::{REFERRERS_PAGE_BYTES_MAX, ReferrersPage};
 pub use registry::{Parts, Registry};
 pub use settings::{ImmutableTags, Settings};
 
+pub use dockless_meta::command::TagCondition;
 pub use dockless_store::{Blob, StoreError, UploadId, UploadStatus, UploadWriter};

@@ -139,10 +139,8 @@ impl Registry {
                 .await?
         };
         if !genuine {
-            tracing::error!(%digest, %repository, "a manifest in the ledger is damaged; delete it and push it again");
-            return Err(Error::Unavailable(format!(
-                "the manifest {digest} is damaged: delete it and push it again"
-            )));
+            tracing::error!(%digest, %repository, "a manifest in the ledger is damaged; pushing it again repairs it");
+            return Err(Error::Unavailable(format!("the manifest {digest} is damaged: push it again")));
         }
         self.inner.cache.insert(digest, &bytes);
         Ok(bytes)

@@ -1,7 +1,7 @@
 //! Pushes of manifests: the bytes, what they reference and the tags move together or not at all.
 
 use bytes::Bytes;
-use dockless_meta::command::{self, Command, PutManifest};
+use dockless_meta::command::{Command, PutManifest, TagCondition};
 use dockless_meta::view::View;
 use dockless_oci::digest::Algorithm;
 use dockless_oci::manifest::{
@@ -35,22 +35,8 @@ pub struct PutRequest {
     pub content_type: Option<String>,
     /// The body.
     pub bytes: Bytes,
-    /// `If-Match` or `If-None-Match`.
+    /// `If-Match` or `If-None-Match`; without tags it is about the manifest itself.
     pub if_match: Option<TagCondition>,
-}
-
-/// What every tag of a request must be for the put to happen; without tags, what the manifest must be (RFC 9110,
-/// section 13.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TagCondition {
-    /// `If-Match: "digest"`: it points to this.
-    MatchDigest(Digest),
-    /// `If-Match: "digest", "digest"`: it points to one of these.
-    MatchOneOf(Vec<Digest>),
-    /// `If-Match: *`: it exists.
-    Exists,
-    /// `If-None-Match: *`: it does not exist.
-    Absent,
 }
 
 /// A manifest that was put, durably.
@@ -62,7 +48,8 @@ pub struct PutDone {
     pub tags: Vec<Tag>,
     /// What it refers to: answered as `OCI-Subject`.
     pub subject: Option<Digest>,
-    /// References to content that the repository does not hold: a pull of the whole will fail until it is pushed.
+    /// References to content that the repository does not hold: a pull of the whole will fail until it is pushed. 0
+    /// where the settings require all of it.
     pub missing: usize,
 }
 
@@ -87,7 +74,7 @@ impl Registry {
             return Err(Error::ManifestTooLarge);
         }
         let Prepared { digest, parsed } = self.prepare(&request).await?;
-        let missing = self.check_references(repository, &digest, &parsed.facts).await?;
+        let missing = self.count_missing(repository, &digest, &parsed.facts).await?;
         let subject = parsed.facts.subject.clone();
         let put = PutManifest {
             repository: repository.clone(),
@@ -96,50 +83,60 @@ impl Registry {
             bytes: request.bytes,
             facts: parsed.facts,
             tags: tags.clone(),
-            only_if: self.condition(repository, &digest, &tags, request.if_match)?,
-            immutable_tags: false,
+            only_if: request.if_match,
+            immutable_tags: tags.iter().all(|tag| self.settings().is_immutable(repository, tag)),
+            require_references: self.settings().require_blobs,
         };
-        self.commit(put).await?;
+        // Untagged puts as well: the same bytes under another media type are another manifest to whoever pulls the tag.
+        if self.settings().has_immutable(repository) {
+            self.put_where_tags_are_immutable(put).await?;
+        } else {
+            self.inner.submit(Command::PutManifest(put)).await??;
+        }
+        for _ in &tags {
+            self.inner.statistics.push(Content::Tag);
+        }
         self.inner.statistics.push(Content::Manifest);
         Ok(PutDone { digest, tags, subject, missing })
     }
 
-    /// Submits a put; where some tags of the repository are immutable, nobody else changes such tags meanwhile.
-    pub(crate) async fn commit(&self, put: PutManifest) -> Result<(), Error> {
-        let tags = put.tags.len();
-        // Untagged puts as well: the same bytes under another media type are another manifest to whoever pulls the tag.
-        if self.settings().has_immutable(&put.repository) {
-            self.commit_immutable(put).await?;
-        } else {
-            self.inner.submit(Command::PutManifest(put)).await??;
-        }
-        for _ in 0..tags {
-            self.inner.statistics.push(Content::Tag);
-        }
-        Ok(())
-    }
-
-    /// That some tags are immutable and others are not is nothing that one command can say: they are looked at
-    /// first, and whoever would change them waits.
-    async fn commit_immutable(&self, mut put: PutManifest) -> Result<(), Error> {
-        put.immutable_tags = put.tags.iter().all(|tag| self.settings().is_immutable(&put.repository, tag));
-        let this = self.clone();
-        self.to_its_end("manifest put", async move {
-            let _changing = this.inner.lock_repository(&put.repository).await;
-            let view = this.inner.view()?;
-            let held = view.manifest_head(&put.repository, &put.digest)?;
-            if held.is_some_and(|held| held.media_type != put.media_type)
-                && this.has_immutable_tag(&view, &put.repository, &put.digest)?
+    /// That some of its tags are immutable and others are not is nothing that one command can say: they are looked
+    /// at first, and whoever would change them waits.
+    async fn put_where_tags_are_immutable(&self, put: PutManifest) -> Result<(), Error> {
+        let (repository, digest, tags) = (put.repository.clone(), put.digest.clone(), put.tags.clone());
+        let media_type = put.media_type.clone();
+        let look = move |this: &Self, view: &View| {
+            let held = view.manifest_head(&repository, &digest)?;
+            if held.is_some_and(|held| held.media_type != media_type)
+                && this.has_immutable_tag(view, &repository, &digest)?
             {
                 return Err(Error::TagImmutable);
             }
-            for tag in put.tags.iter().filter(|tag| this.settings().is_immutable(&put.repository, tag)) {
-                if view.tag(&put.repository, tag)?.is_some_and(|current| current != put.digest) {
+            for tag in tags.iter().filter(|tag| this.settings().is_immutable(&repository, tag)) {
+                if view.tag(&repository, tag)?.is_some_and(|current| current != digest) {
                     return Err(Error::TagImmutable);
                 }
             }
-            drop(view);
-            this.inner.submit(Command::PutManifest(put)).await??;
+            Ok(())
+        };
+        let repository = put.repository.clone();
+        self.submit_after_look("manifest put", repository, Command::PutManifest(put), look).await
+    }
+
+    /// Submits a command if `look` finds nothing against it. Nobody else who does so changes the repository in
+    /// between; done to its end though the caller goes away.
+    pub(crate) async fn submit_after_look(
+        &self,
+        name: &'static str,
+        repository: RepositoryName,
+        command: Command,
+        look: impl FnOnce(&Self, &View) -> Result<(), Error> + Send + 'static,
+    ) -> Result<(), Error> {
+        let this = self.clone();
+        self.to_its_end(name, async move {
+            let _changing = this.inner.lock_repository(&repository).await;
+            look(&this, &this.inner.view()?)?;
+            this.inner.submit(command).await??;
             Ok(())
         })
         .await
@@ -154,13 +151,17 @@ impl Registry {
         self.inner.runtime.blocking("manifest read", work).await?
     }
 
-    /// Looks for references that the repository does not hold; how many there are.
-    async fn check_references(
+    /// Counts and logs references that the repository does not hold; how many there are. Where they are required the
+    /// ledger looks, for only it knows what is held when the manifest comes.
+    async fn count_missing(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         facts: &ManifestFacts,
     ) -> Result<usize, Error> {
+        if self.settings().require_blobs {
+            return Ok(0);
+        }
         let view = self.inner.view()?;
         // A thousand lookups cost about a millisecond.
         let missing = if facts.references.len() <= 1_000 {
@@ -173,49 +174,10 @@ impl Registry {
         if missing.is_empty() {
             return Ok(0);
         }
-        if self.settings().require_blobs {
-            return Err(Error::ManifestBlobUnknown(missing));
-        }
         self.inner.statistics.references_missing.inc_by(missing.len() as u64);
         let first: Vec<&str> = missing.iter().take(MISSING_LOGGED_MAX).map(Digest::as_str).collect();
         tracing::info!(%repository, %digest, count = missing.len(), ?first, "a manifest references missing content");
         Ok(missing.len())
-    }
-
-    /// Puts the condition into the words of the ledger, which decides; what the ledger has no words for is decided
-    /// here.
-    fn condition(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-        tags: &[Tag],
-        condition: Option<TagCondition>,
-    ) -> Result<Option<command::TagCondition>, Error> {
-        let Some(condition) = condition else { return Ok(None) };
-        let view = self.inner.view()?;
-        let Some(tag) = tags.first() else {
-            let current = view.manifest_head(repository, digest)?.map(|_| digest);
-            return if condition.holds(current) { Ok(None) } else { Err(Error::TagChanged) };
-        };
-        match (condition, view.tag(repository, tag)?) {
-            (TagCondition::MatchDigest(digest), _) => Ok(Some(command::TagCondition::MatchDigest(digest))),
-            (TagCondition::Absent, _) => Ok(Some(command::TagCondition::Absent)),
-            (condition, Some(current)) if condition.holds(Some(&current)) => {
-                Ok(Some(command::TagCondition::MatchDigest(current)))
-            }
-            _ => Err(Error::TagChanged),
-        }
-    }
-}
-
-impl TagCondition {
-    fn holds(&self, current: Option<&Digest>) -> bool {
-        match self {
-            Self::MatchDigest(digest) => current == Some(digest),
-            Self::MatchOneOf(digests) => current.is_some_and(|current| digests.contains(current)),
-            Self::Exists => current.is_some(),
-            Self::Absent => current.is_none(),
-        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Inner {
     async fn sweep_uploads(&self) -> Result<usize, Error> {
         let expires_after = u64::try_from(self.settings.upload_expires_after.as_millis()).unwrap_or(u64::MAX);
         let now = self.runtime.clock.unix_ms();
-        let mut dropped = 0;
+        let (mut dropped, mut failed) = (0, None);
         for upload in self.blobs.uploads().await? {
             if now.saturating_sub(upload.touched_ms) < expires_after {
                 continue;
@@ -57,9 +57,10 @@ impl Inner {
                 }
                 // Finished or cancelled a moment ago.
                 Err(StoreError::UploadUnknown) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(dropped)
+        // One that stays does not keep the others.
+        failed.map_or(Ok(dropped), |error| Err(error.into()))
     }
 }

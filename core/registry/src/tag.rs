@@ -1,11 +1,12 @@
 //! Tags: listed in byte order, and set to manifests that are there.
 
-use dockless_meta::command::PutManifest;
+use dockless_meta::command::Command;
 use dockless_oci::{Digest, RepositoryName, Tag};
 
 use crate::catalog::{PAGE_ITEMS_MAX, Page};
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::statistics::Content;
 
 impl Registry {
     /// One page of the tags of a repository, in byte order, after `last` (which need not exist). At most `n`, and
@@ -41,17 +42,16 @@ impl Registry {
         digest: &Digest,
     ) -> Result<(), Error> {
         self.inner.writable()?;
-        let record = self.inner.view()?.manifest(repository, digest)?.ok_or(Error::ManifestUnknown)?;
-        self.commit(PutManifest {
-            repository: repository.clone(),
-            digest: record.digest,
-            media_type: record.media_type,
-            bytes: record.bytes,
-            facts: record.facts,
-            tags: vec![tag.clone()],
-            only_if: None,
-            immutable_tags: false,
-        })
-        .await
+        let immutable = self.settings().is_immutable(repository, tag);
+        let (tag, digest) = (tag.clone(), digest.clone());
+        let command = Command::SetTag { repository: repository.clone(), tag, digest, immutable };
+        if immutable {
+            // The ledger decides, but whoever deletes the manifest looks for such tags before.
+            self.submit_after_look("tag set", repository.clone(), command, |_, _| Ok(())).await?;
+        } else {
+            self.inner.submit(command).await??;
+        }
+        self.inner.statistics.push(Content::Tag);
+        Ok(())
     }
 }

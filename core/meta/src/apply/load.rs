@@ -24,8 +24,7 @@ pub(crate) fn manifest(
     facts: &ManifestFacts,
 ) -> Result<(), TableError> {
     let mut counts = Counts::default();
-    let kept = manifest::Kept { row, facts, bytes: None };
-    manifest::insert(tables, &mut counts, repository, digest, &kept)?;
+    manifest::insert(tables, &mut counts, repository, digest, row, facts)?;
     counts.settle(tables, Some(repository))
 }
 

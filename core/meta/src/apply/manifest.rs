@@ -7,7 +7,7 @@ use dockless_oci::name::RepositoryName;
 
 use super::counts::{Counts, difference};
 use super::{Outcome, tag};
-use crate::command::{PutManifest, Rejection, TagCondition};
+use crate::command::{PutManifest, Rejection};
 use crate::event::Event;
 use crate::record::field::{FieldReader, FieldWriter};
 use crate::record::v1::{read_facts, write_facts};
@@ -16,14 +16,6 @@ use crate::tables::{Table, TableError, TableRead, TableWrite};
 
 /// Tags taken away at once when their manifest goes.
 const TAGS_PAGE: usize = 256;
-
-/// What is kept of a manifest.
-pub(super) struct Kept<'a> {
-    pub(super) row: &'a ManifestRow,
-    pub(super) facts: &'a ManifestFacts,
-    /// `None` where they stand in their table already.
-    pub(super) bytes: Option<&'a [u8]>,
-}
 
 /// `PutManifest`.
 pub(super) fn put(tables: &mut dyn TableWrite, put: &PutManifest) -> Result<Outcome, TableError> {
@@ -40,8 +32,11 @@ pub(super) fn put(tables: &mut dyn TableWrite, put: &PutManifest) -> Result<Outc
         if let Some((held, held_facts)) = &held {
             erase(tables, &mut counts, repository, digest, held, held_facts)?;
         }
-        let kept = Kept { row: &row, facts, bytes: Some(bytes) };
-        insert(tables, &mut counts, repository, digest, &kept)?;
+        insert(tables, &mut counts, repository, digest, &row, facts)?;
+    }
+    // Also where another repository holds it already: what was damaged is mended by pushing it again.
+    if tables.get(Table::Contents, &key::of_digest(digest))?.as_ref() != Some(bytes) {
+        tables.put(Table::Contents, &key::of_digest(digest), bytes)?;
     }
     let mut events = vec![Event::ManifestPut {
         repository: repository.clone(),
@@ -60,14 +55,23 @@ pub(super) fn put(tables: &mut dyn TableWrite, put: &PutManifest) -> Result<Outc
 
 /// Why a put may not be, if it may not.
 fn refusal(tables: &dyn TableRead, put: &PutManifest) -> Result<Option<Rejection>, TableError> {
+    match refusal_of_tags(tables, put)? {
+        None => refusal_of_references(tables, put),
+        refused => Ok(refused),
+    }
+}
+
+fn refusal_of_tags(tables: &dyn TableRead, put: &PutManifest) -> Result<Option<Rejection>, TableError> {
+    let holds =
+        |current: Option<&Digest>| put.only_if.as_ref().is_none_or(|condition| condition.holds(current));
+    if put.tags.is_empty() {
+        let held = tables.get(Table::Manifests, &key::of_content(&put.repository, &put.digest))?;
+        let current = held.map(|_| put.digest.clone());
+        return Ok((!holds(current.as_ref())).then_some(Rejection::TagChanged { current }));
+    }
     for tag in &put.tags {
         let current = tag::current(tables, &put.repository, tag)?;
-        let as_expected = match &put.only_if {
-            None => true,
-            Some(TagCondition::Absent) => current.is_none(),
-            Some(TagCondition::MatchDigest(digest)) => current.as_ref() == Some(digest),
-        };
-        if !as_expected {
+        if !holds(current.as_ref()) {
             return Ok(Some(Rejection::TagChanged { current }));
         }
         if let Some(current) = current
@@ -77,15 +81,22 @@ fn refusal(tables: &dyn TableRead, put: &PutManifest) -> Result<Option<Rejection
             return Ok(Some(Rejection::TagImmutable { tag: tag.clone(), current }));
         }
     }
+    Ok(None)
+}
+
+fn refusal_of_references(tables: &dyn TableRead, put: &PutManifest) -> Result<Option<Rejection>, TableError> {
+    let mut missing = Vec::new();
     for reference in &put.facts.references {
-        if let Some(stored) = size_held(tables, &put.repository, reference)?
-            && stored != reference.size
-        {
-            let (digest, stated) = (reference.digest.clone(), reference.size);
-            return Ok(Some(Rejection::SizeConflict { digest, stored, stated }));
+        match size_held(tables, &put.repository, reference)? {
+            Some(stored) if stored != reference.size => {
+                let (digest, stated) = (reference.digest.clone(), reference.size);
+                return Ok(Some(Rejection::SizeConflict { digest, stored, stated }));
+            }
+            None if put.require_references && !reference.foreign => missing.push(reference.digest.clone()),
+            _ => {}
         }
     }
-    Ok(None)
+    Ok((!missing.is_empty()).then_some(Rejection::ReferencesMissing { digests: missing }))
 }
 
 /// The size of what a descriptor names, where this very repository holds it: another one's must not show.
@@ -147,15 +158,15 @@ fn find(
     Ok(Some((ManifestRow::decode(&row)?, read_facts(&mut FieldReader::new(&facts))?)))
 }
 
-/// Adds a manifest to a repository that does not hold it.
+/// Adds a manifest, but not its bytes, to a repository that does not hold it.
 pub(super) fn insert(
     tables: &mut dyn TableWrite,
     counts: &mut Counts,
     repository: &RepositoryName,
     digest: &Digest,
-    kept: &Kept<'_>,
+    row: &ManifestRow,
+    facts: &ManifestFacts,
 ) -> Result<(), TableError> {
-    let Kept { row, facts, bytes } = kept;
     let key = key::of_content(repository, digest);
     tables.put(Table::Manifests, &key, &row.encode())?;
     let mut writer = FieldWriter::default();
@@ -170,9 +181,6 @@ pub(super) fn insert(
     }
     if !rows::any_with(tables, Table::ContentHolders, &key::of_digest(digest))? {
         counts.distinct_bytes += difference(row.size);
-        if let Some(bytes) = bytes {
-            tables.put(Table::Contents, &key::of_digest(digest), bytes)?;
-        }
     }
     tables.put(Table::ContentHolders, &key::of_holder(digest, repository), &[])?;
     counts.manifests += 1;

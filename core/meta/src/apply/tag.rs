@@ -54,6 +54,29 @@ pub(super) fn remove(
     Ok(Event::TagDeleted { repository: repository.clone(), tag: tag.clone(), digest: digest.clone() })
 }
 
+/// `SetTag`.
+pub(super) fn set(
+    tables: &mut dyn TableWrite,
+    repository: &RepositoryName,
+    tag: &Tag,
+    digest: &Digest,
+    immutable: bool,
+) -> Result<Outcome, TableError> {
+    if tables.get(Table::Manifests, &key::of_content(repository, digest))?.is_none() {
+        return Ok(Err(Rejection::ManifestUnknown));
+    }
+    if immutable
+        && let Some(current) = current(tables, repository, tag)?
+        && current != *digest
+    {
+        return Ok(Err(Rejection::TagImmutable { tag: tag.clone(), current }));
+    }
+    let mut counts = Counts::default();
+    let event = point(tables, &mut counts, repository, tag, digest)?;
+    counts.settle(tables, Some(repository))?;
+    Ok(Ok(event.into_iter().collect()))
+}
+
 /// `DeleteTag`.
 pub(super) fn delete(
     tables: &mut dyn TableWrite,

@@ -20,7 +20,7 @@ use crate::rows::meta;
 use crate::snapshot;
 use crate::tables::memory::MemoryTables;
 use crate::tables::redb::RedbTables;
-use crate::tables::{RANGE_ROWS_MAX, Row, Table, Tables};
+use crate::tables::{RANGE_ROWS_MAX, Row, Table, TableWrite, Tables};
 use crate::view::View;
 
 /// Few of each, so that commands meet.
@@ -34,11 +34,8 @@ fn one_of(names: &'static [&'static str]) -> impl Strategy<Value = &'static str>
 }
 
 fn reference() -> impl Strategy<Value = ReferenceFact> {
-    let blob = (one_of(&BLOBS), 10..12_u64).prop_map(|(name, size)| ReferenceFact {
-        digest: digest(name),
-        kind: ReferenceKind::Blob,
-        size,
-        foreign: false,
+    let blob = (one_of(&BLOBS), 10..12_u64, prop::bool::weighted(0.2)).prop_map(|(name, size, foreign)| {
+        ReferenceFact { digest: digest(name), kind: ReferenceKind::Blob, size, foreign }
     });
     let manifest = one_of(&MANIFESTS).prop_map(|name| ReferenceFact {
         digest: digest(name),
@@ -58,13 +55,17 @@ fn put() -> impl Strategy<Value = Command> {
     let condition = prop_oneof![
         6 => Just(None),
         1 => Just(Some(TagCondition::Absent)),
-        1 => one_of(&MANIFESTS).prop_map(|name| Some(TagCondition::MatchDigest(digest(name)))),
+        1 => Just(Some(TagCondition::Exists)),
+        1 => prop::collection::vec(one_of(&MANIFESTS), 0..3)
+            .prop_map(|names| Some(TagCondition::MatchOneOf(names.into_iter().map(digest).collect()))),
     ];
     let tags = prop::collection::vec(one_of(&TAGS), 0..3);
     let media_type = prop::sample::select(vec!["m/a", "m/b"]);
     let place = (one_of(&REPOSITORIES), one_of(&MANIFESTS));
-    (place, facts, tags, condition, media_type, prop::bool::weighted(0.2)).prop_map(
-        |((name, bytes), (references, subject, annotated), tags, only_if, media_type, immutable_tags)| {
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (place, facts, tags, condition, media_type, flags).prop_map(
+        |((name, bytes), (references, subject, annotated), tags, only_if, media_type, flags)| {
+            let (immutable_tags, require_references) = flags;
             let annotations = annotated.then(|| ("k".to_owned(), "v".to_owned()));
             let facts = ManifestFacts {
                 references,
@@ -78,6 +79,7 @@ fn put() -> impl Strategy<Value = Command> {
                 tags: tags.into_iter().map(tag).collect(),
                 only_if,
                 immutable_tags,
+                require_references,
                 ..sample::manifest(name, bytes)
             })
         },
@@ -88,6 +90,14 @@ fn command() -> impl Strategy<Value = Command> {
     let repo = || one_of(&REPOSITORIES);
     prop_oneof![
         6 => put(),
+        2 => (repo(), one_of(&TAGS), one_of(&MANIFESTS), prop::bool::weighted(0.2)).prop_map(
+            |(name, tag_name, bytes, immutable)| Command::SetTag {
+                repository: repository(name),
+                tag: tag(tag_name),
+                digest: digest(bytes),
+                immutable,
+            }
+        ),
         2 => (repo(), one_of(&TAGS)).prop_map(|(name, tag)| sample::delete_tag(name, tag)),
         3 => (repo(), one_of(&MANIFESTS)).prop_map(|(name, bytes)| sample::delete(name, bytes)),
         1 => one_of(&BLOBS).prop_map(|name| Command::ExpectBlob { digest: digest(name) }),
@@ -142,6 +152,22 @@ fn dump_of_truth(tables: &dyn Tables) -> Vec<(Table, Vec<Row>)> {
         rows.retain(|row| row.key != meta::EVENTS_FROM && row.key != meta::FORMAT);
     }
     dump
+}
+
+#[test]
+fn a_damaged_manifest_is_mended_by_pushing_it_anywhere() {
+    let tables = MemoryTables::new();
+    run(&tables, &entries(vec![sample::put("a", "one", &[]), sample::put("b", "two", &[])]));
+    let contents = |tables: &dyn Tables| tables.read().unwrap().range(Table::Contents, b"", None, 9).unwrap();
+    let whole = contents(&tables);
+    for name in ["a", "b"] {
+        let damage = |tables: &mut dyn TableWrite| tables.put(Table::Contents, &whole[0].key, b"damaged");
+        tables.write(&mut |tables| damage(tables)).unwrap();
+        assert_ne!(contents(&tables), whole);
+        let again = ["one", "two"].map(|bytes| sample::put(name, bytes, &[]));
+        run(&tables, &entries(again.into()));
+        assert_eq!(contents(&tables), whole, "pushed to {name}");
+    }
 }
 
 proptest! {

@@ -3,11 +3,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use dockless_oci::manifest::ManifestFacts;
+use dockless_oci::manifest::{ManifestFacts, ReferenceFact};
 
 use super::sample::{
     LAYER_BYTES, delete, delete_tag, digest, layer, link, manifest, mount, put, put_with_layers, repository,
-    tag, unlink,
+    set_tag, tag, unlink,
 };
 use crate::command::{Command, PutManifest, Rejection, TAGS_MAX, TagCondition};
 use crate::event::Event;
@@ -22,6 +22,8 @@ pub async fn ledger<F: Future<Output = Arc<dyn Ledger>>>(make: impl Fn() -> F) {
     what_was_submitted_is_seen(&*make().await).await;
     several_tags_move_together_or_not_at_all(&*make().await).await;
     immutable_tags_stay(&*make().await).await;
+    a_tag_is_set_only_to_what_is_held(&*make().await).await;
+    required_references_are_held(&*make().await).await;
     a_deleted_manifest_takes_its_tags_along(&*make().await).await;
     contents_are_kept_while_any_repository_holds_them(&*make().await).await;
     referrers_are_listed_before_their_subject_exists(&*make().await).await;
@@ -73,12 +75,12 @@ async fn several_tags_move_together_or_not_at_all(ledger: &dyn Ledger) {
     };
     let rejection = refused(ledger, conditional(TagCondition::Absent, &["c", "b"])).await;
     assert_eq!(rejection, Rejection::TagChanged { current: Some(digest("one")) });
-    let stale = TagCondition::MatchDigest(digest("zero"));
+    let stale = TagCondition::MatchOneOf(vec![digest("zero")]);
     assert_eq!(
         refused(ledger, conditional(stale, &["a"])).await,
         Rejection::TagChanged { current: Some(digest("one")) }
     );
-    let missing = TagCondition::MatchDigest(digest("one"));
+    let missing = TagCondition::MatchOneOf(vec![digest("one")]);
     let rejection = refused(ledger, conditional(missing, &["a", "new"])).await;
     assert_eq!(rejection, Rejection::TagChanged { current: None });
     assert!(
@@ -89,7 +91,7 @@ async fn several_tags_move_together_or_not_at_all(ledger: &dyn Ledger) {
             .expect("a head")
             .is_none()
     );
-    let fresh = TagCondition::MatchDigest(digest("one"));
+    let fresh = TagCondition::MatchOneOf(vec![digest("one")]);
     let events = done(ledger, conditional(fresh, &["a", "b"])).await;
     assert!(
         matches!(&events[2], Event::TagSet { previous: Some(previous), .. } if *previous == digest("one"))
@@ -108,6 +110,40 @@ async fn immutable_tags_stay(ledger: &dyn Ledger) {
     );
     let events = done(ledger, immutable("one")).await;
     assert_eq!(events.len(), 2, "v0 is new, v1 is no change: {events:?}");
+}
+
+async fn a_tag_is_set_only_to_what_is_held(ledger: &dyn Ledger) {
+    done(ledger, put("r", "one", &["a"])).await;
+    done(ledger, put("r", "two", &[])).await;
+    done(ledger, put("other", "three", &[])).await;
+    assert_eq!(refused(ledger, set_tag("r", "a", "three")).await, Rejection::ManifestUnknown);
+    assert_eq!(done(ledger, set_tag("r", "a", "one")).await, [], "it points there already");
+    let fixed = Command::SetTag {
+        repository: repository("r"),
+        tag: tag("a"),
+        digest: digest("two"),
+        immutable: true,
+    };
+    let immutable = Rejection::TagImmutable { tag: tag("a"), current: digest("one") };
+    assert_eq!(refused(ledger, fixed).await, immutable);
+    let events = done(ledger, set_tag("r", "a", "two")).await;
+    assert!(matches!(&events[..], [Event::TagSet { previous: Some(one), .. }] if *one == digest("one")));
+    let tags = ledger.view().expect("a view").tags(&repository("r"), None, 9).expect("tags");
+    assert_eq!(tags, [(tag("a"), digest("two"))]);
+}
+
+async fn required_references_are_held(ledger: &dyn Ledger) {
+    let facts = ManifestFacts {
+        references: vec![layer("x"), ReferenceFact { foreign: true, ..layer("elsewhere") }],
+        ..ManifestFacts::default()
+    };
+    let put = PutManifest { facts, require_references: true, ..manifest("r", "one") };
+    let put = Command::PutManifest(put);
+    done(ledger, link("other", "x")).await;
+    let missing = Rejection::ReferencesMissing { digests: vec![digest("x")] };
+    assert_eq!(refused(ledger, put.clone()).await, missing);
+    done(ledger, link("r", "x")).await;
+    done(ledger, put).await;
 }
 
 async fn a_deleted_manifest_takes_its_tags_along(ledger: &dyn Ledger) {

@@ -53,6 +53,7 @@ pub fn manifest(name: &str, bytes: &str) -> PutManifest {
         tags: Vec::new(),
         only_if: None,
         immutable_tags: false,
+        require_references: false,
     }
 }
 
@@ -95,13 +96,24 @@ pub fn delete(name: &str, bytes: &str) -> Command {
     Command::DeleteManifest { repository: repository(name), digest: digest(bytes) }
 }
 
+/// Points a tag at the manifest with these bytes.
+#[must_use]
+pub fn set_tag(name: &str, tag_name: &str, bytes: &str) -> Command {
+    Command::SetTag {
+        repository: repository(name),
+        tag: tag(tag_name),
+        digest: digest(bytes),
+        immutable: false,
+    }
+}
+
 /// Deletes a tag.
 #[must_use]
 pub fn delete_tag(name: &str, tag_name: &str) -> Command {
     Command::DeleteTag { repository: repository(name), tag: tag(tag_name) }
 }
 
-/// The commands behind the committed fixtures: every kind, refused ones too. Frozen with them.
+/// The commands behind the committed fixtures: every kind of the time, refused ones too. Frozen with them.
 #[must_use]
 pub fn life() -> Vec<Command> {
     let referrer = PutManifest {

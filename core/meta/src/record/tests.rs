@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use dockless_oci::digest::{Algorithm, Digest};
 use dockless_oci::manifest::{ManifestFacts, ReferenceFact, ReferenceKind};
+use dockless_oci::media_type::OCI_MANIFEST;
 use proptest::prelude::*;
 
 use super::{ENTRY_BYTES_MAX, RecordError, check_limits, decode, encode, v1};
 use crate::command::{Command, PutManifest, TagCondition};
 use crate::conformance::sample::{
-    delete, delete_tag, digest, link, manifest, mount, repository, tag, unlink,
+    delete, delete_tag, digest, link, manifest, mount, repository, set_tag, tag, unlink,
 };
 
 /// A put with something in every field.
@@ -37,7 +38,7 @@ fn full_put() -> PutManifest {
         bytes: Bytes::from_static(b"{\xff}"),
         facts,
         tags: vec![tag("v1"), tag("v2")],
-        only_if: Some(TagCondition::MatchDigest(digest("before"))),
+        only_if: Some(TagCondition::MatchOneOf(vec![digest("before")])),
         immutable_tags: true,
         ..manifest("a/b", "one")
     }
@@ -68,6 +69,21 @@ fn records_are_what_they_always_were() {
     golden(mount("c", "a/b", "x"), format!("0106ac02016303612f6202{x}"));
     golden(unlink("a/b", "x"), format!("0107ac0203612f6202{x}"));
     golden(Command::ForgetBlob { digest: digest("x") }, format!("0108ac0202{x}"));
+    golden(set_tag("a/b", "v1", "one"), format!("0109ac0203612f6202763102{one}00"));
+    let of_condition = |only_if, require_references| {
+        Command::PutManifest(PutManifest { only_if, require_references, ..manifest("a/b", "one") })
+    };
+    let head = format!("0101ac0203612f6202{one}2a{}036f6e650000000000", hex(OCI_MANIFEST.as_bytes()));
+    let two = vec![digest("x"), digest("one")];
+    for (condition, require_references, end) in [
+        (None, true, "0002".to_owned()),
+        (Some(TagCondition::Absent), false, "0100".to_owned()),
+        (Some(TagCondition::Exists), false, "0300".to_owned()),
+        (Some(TagCondition::MatchOneOf(Vec::new())), false, "040000".to_owned()),
+        (Some(TagCondition::MatchOneOf(two)), false, format!("040202{x}02{one}00")),
+    ] {
+        golden(of_condition(condition, require_references), format!("{head}{end}"));
+    }
     golden(
         Command::PutManifest(manifest("a/b", "one")),
         format!(
@@ -118,6 +134,7 @@ fn the_bound_of_a_record_holds() {
     let mut put = full_put();
     put.repository = repository(&"r".repeat(255));
     put.tags = vec![tag(&"t".repeat(128)); 1_000];
+    put.only_if = Some(TagCondition::MatchOneOf(vec![Digest::of(Algorithm::Sha512, b"x"); 100]));
     put.facts.references = vec![
         ReferenceFact {
             digest: Digest::of(Algorithm::Sha512, b"x"),

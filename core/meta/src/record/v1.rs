@@ -1,4 +1,4 @@
-//! Version 1 of a record. Frozen: add a version, never change this one.
+//! Version 1 of a record. Frozen: add a version, never change what bytes of this one mean.
 //!
 //! After the byte of version stand the kind (one byte), the time and the fields of the command, in the order of the
 //! code below. Integers are little-endian base 128; strings have their length first; a digest is a byte of algorithm
@@ -21,6 +21,17 @@ const LINK_BLOB: u8 = 5;
 const MOUNT_BLOB: u8 = 6;
 const UNLINK_BLOB: u8 = 7;
 const FORGET_BLOB: u8 = 8;
+const SET_TAG: u8 = 9;
+
+const ANYTHING: u8 = 0;
+const ABSENT: u8 = 1;
+const MATCH_ONE: u8 = 2;
+const EXISTS: u8 = 3;
+const MATCH_ONE_OF: u8 = 4;
+
+/// Bits of the last byte of a put.
+const IMMUTABLE_TAGS: u8 = 1;
+const REQUIRE_REFERENCES: u8 = 2;
 
 /// Bytes of a record beside a manifest's own: names, digests, lengths.
 const OVERHEAD_BYTES: usize = 1_024;
@@ -34,6 +45,12 @@ pub(super) fn encode(time_ms: u64, command: &Command) -> Vec<u8> {
     writer.integer(time_ms);
     match command {
         Command::PutManifest(put) => write_put(&mut writer, put),
+        Command::SetTag { repository, tag, digest, immutable } => {
+            writer.text(repository.as_str());
+            writer.text(tag.as_str());
+            writer.digest(digest);
+            writer.flag(*immutable);
+        }
         Command::DeleteTag { repository, tag } => {
             writer.text(repository.as_str());
             writer.text(tag.as_str());
@@ -60,6 +77,7 @@ pub(super) fn encode(time_ms: u64, command: &Command) -> Vec<u8> {
 const fn kind(command: &Command) -> u8 {
     match command {
         Command::PutManifest(_) => PUT_MANIFEST,
+        Command::SetTag { .. } => SET_TAG,
         Command::DeleteTag { .. } => DELETE_TAG,
         Command::DeleteManifest { .. } => DELETE_MANIFEST,
         Command::ExpectBlob { .. } => EXPECT_BLOB,
@@ -83,6 +101,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(u64, Command), RecordError> {
 fn read_command(kind: u8, reader: &mut FieldReader<'_>) -> Result<Command, RecordError> {
     Ok(match kind {
         PUT_MANIFEST => Command::PutManifest(read_put(reader)?),
+        SET_TAG => Command::SetTag {
+            repository: reader.repository()?,
+            tag: reader.tag()?,
+            digest: reader.digest()?,
+            immutable: reader.flag()?,
+        },
         DELETE_TAG => Command::DeleteTag { repository: reader.repository()?, tag: reader.tag()? },
         DELETE_MANIFEST => {
             Command::DeleteManifest { repository: reader.repository()?, digest: reader.digest()? }
@@ -114,33 +138,64 @@ fn write_put(writer: &mut FieldWriter, put: &PutManifest) {
     for tag in &put.tags {
         writer.text(tag.as_str());
     }
-    match &put.only_if {
-        None => writer.byte(0),
-        Some(TagCondition::Absent) => writer.byte(1),
-        Some(TagCondition::MatchDigest(digest)) => {
-            writer.byte(2);
-            writer.digest(digest);
-        }
+    write_condition(writer, put.only_if.as_ref());
+    let immutable = if put.immutable_tags { IMMUTABLE_TAGS } else { 0 };
+    writer.byte(immutable | if put.require_references { REQUIRE_REFERENCES } else { 0 });
+}
+
+fn write_condition(writer: &mut FieldWriter, condition: Option<&TagCondition>) {
+    match condition {
+        None => writer.byte(ANYTHING),
+        Some(TagCondition::Absent) => writer.byte(ABSENT),
+        Some(TagCondition::Exists) => writer.byte(EXISTS),
+        Some(TagCondition::MatchOneOf(digests)) => match &digests[..] {
+            [digest] => {
+                writer.byte(MATCH_ONE);
+                writer.digest(digest);
+            }
+            digests => {
+                writer.byte(MATCH_ONE_OF);
+                writer.count(digests.len());
+                digests.iter().for_each(|digest| writer.digest(digest));
+            }
+        },
     }
-    writer.flag(put.immutable_tags);
 }
 
 fn read_put(reader: &mut FieldReader<'_>) -> Result<PutManifest, RecordError> {
-    Ok(PutManifest {
+    let mut put = PutManifest {
         repository: reader.repository()?,
         digest: reader.digest()?,
         media_type: reader.text()?.to_owned(),
         bytes: Bytes::copy_from_slice(reader.bytes()?),
         facts: read_facts(reader)?,
         tags: reader.list(FieldReader::tag)?,
-        only_if: match reader.byte()? {
-            0 => None,
-            1 => Some(TagCondition::Absent),
-            2 => Some(TagCondition::MatchDigest(reader.digest()?)),
-            _ => return Err(RecordError::Invalid("tag condition")),
+        only_if: read_condition(reader)?,
+        immutable_tags: false,
+        require_references: false,
+    };
+    let flags = reader.byte()?;
+    if flags & !(IMMUTABLE_TAGS | REQUIRE_REFERENCES) != 0 {
+        return Err(RecordError::Invalid("flag"));
+    }
+    put.immutable_tags = flags & IMMUTABLE_TAGS != 0;
+    put.require_references = flags & REQUIRE_REFERENCES != 0;
+    Ok(put)
+}
+
+fn read_condition(reader: &mut FieldReader<'_>) -> Result<Option<TagCondition>, RecordError> {
+    Ok(Some(match reader.byte()? {
+        ANYTHING => return Ok(None),
+        ABSENT => TagCondition::Absent,
+        EXISTS => TagCondition::Exists,
+        MATCH_ONE => TagCondition::MatchOneOf(vec![reader.digest()?]),
+        MATCH_ONE_OF => match reader.list(FieldReader::digest)? {
+            // One digest has its own form: what means the same is written the same.
+            digests if digests.len() == 1 => return Err(RecordError::Invalid("tag condition")),
+            digests => TagCondition::MatchOneOf(digests),
         },
-        immutable_tags: reader.flag()?,
-    })
+        _ => return Err(RecordError::Invalid("tag condition")),
+    }))
 }
 
 /// Writes what was read from a manifest.
@@ -188,8 +243,12 @@ fn read_reference(reader: &mut FieldReader<'_>) -> Result<ReferenceFact, RecordE
 pub(super) fn size_bound(put: &PutManifest) -> usize {
     /// Algorithm, 64 bytes of the longest digest, kind and size.
     const REFERENCE_BYTES_MAX: usize = 76;
-    /// A tag or the length of a string.
+    /// A tag or a digest, and the length of a string.
     const SHORT_BYTES_MAX: usize = 138;
+    let matched = match &put.only_if {
+        Some(TagCondition::MatchOneOf(digests)) => digests.len(),
+        _ => 0,
+    };
     let facts = &put.facts;
     let annotations: usize = facts.annotations.iter().map(|(key, value)| key.len() + value.len() + 20).sum();
     OVERHEAD_BYTES
@@ -198,5 +257,5 @@ pub(super) fn size_bound(put: &PutManifest) -> usize {
         + facts.references.len() * REFERENCE_BYTES_MAX
         + facts.artifact_type.as_ref().map_or(0, String::len)
         + annotations
-        + put.tags.len() * SHORT_BYTES_MAX
+        + (put.tags.len() + matched) * SHORT_BYTES_MAX
 }

@@ -97,7 +97,7 @@ impl Client {
             2 => self.put(repository, tag, number, Some(TagCondition::Absent)).await,
             3 => {
                 let expected = manifest_digest(self.random.below(MANIFESTS));
-                self.put(repository, tag, number, Some(TagCondition::MatchDigest(expected))).await
+                self.put(repository, tag, number, Some(TagCondition::MatchOneOf(vec![expected]))).await
             }
             4 => self.put_both(repository, number).await,
             5 => self.set_tag(repository, tag, number).await,
@@ -128,7 +128,7 @@ impl Client {
             request(Reference::Tag(tag(TAGS[at])), Vec::new(), number, condition.clone()),
         );
         let expected = (0..MANIFESTS)
-            .find(|other| condition == Some(TagCondition::MatchDigest(manifest_digest(*other))));
+            .find(|other| condition == Some(TagCondition::MatchOneOf(vec![manifest_digest(*other)])));
         let value = Value::Tag(repository, at);
         match (done.await, condition, expected) {
             (Ok(()), None, _) => put_effects(repository, number, &[(value, Effect::Set(number))]),
@@ -155,7 +155,10 @@ impl Client {
     async fn set_tag(&self, repository: usize, at: usize, number: usize) -> Vec<(Value, Effect)> {
         let digest = manifest_digest(number);
         match self.registry.set_tag(&name(REPOSITORIES[repository]), &tag(TAGS[at]), &digest).await {
-            Ok(()) => put_effects(repository, number, &[(Value::Tag(repository, at), Effect::Set(number))]),
+            Ok(()) => vec![
+                (Value::Manifest(repository, number), Effect::Is(Some(0))),
+                (Value::Tag(repository, at), Effect::Set(number)),
+            ],
             Err(Error::ManifestUnknown) => vec![(Value::Manifest(repository, number), Effect::Is(None))],
             Err(error) => panic!("{error:?} to a tag"),
         }

@@ -119,6 +119,29 @@ fn the_catalog_shows_what_the_caller_may_see() {
     });
 }
 
+#[test]
+fn a_catalog_that_looked_at_enough_leaves_no_name_out() {
+    let machine = Machine::memory(Settings::default());
+    let all = ["a", "b", "c", "d", "e", "f"];
+    for repository in all {
+        machine.put(repository, "v1", &image_of("x")).unwrap();
+    }
+    for looked_at_max in 1..8 {
+        let (mut names, mut last) = (Vec::new(), None);
+        loop {
+            let page = machine.registry.catalog_page(&Caller::anonymous(), 2, last.as_deref(), looked_at_max);
+            let page = page.unwrap();
+            assert!(page.items.len() <= 2);
+            names.extend(page.items.iter().map(ToString::to_string));
+            match page.next {
+                Some(next) => last = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(names, all, "{looked_at_max} names looked at");
+    }
+}
+
 fn referrer(subject: &Digest, artifact_type: Option<&str>, annotation: &str) -> Vec<u8> {
     let mut more = json!({
         "subject": {"mediaType": OCI_MANIFEST, "digest": subject.as_str(), "size": 2},

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use dockless_oci::media_type::{OCI_INDEX, OCI_LAYER_NONDISTRIBUTABLE_GZIP, OCI_MANIFEST};
 use dockless_oci::{Algorithm, Digest, Reference};
+use futures_util::future::join;
 use serde_json::json;
 
 use super::fixture::{Machine, image, image_of, name, on_both, tag};
@@ -116,17 +117,69 @@ fn a_condition_on_the_tag_decides_whether_the_put_happens() {
             assert!(happens || done == Err(Error::TagChanged));
         };
         check(&one, TagCondition::Exists, false);
-        check(&one, TagCondition::MatchDigest(first.clone()), false);
+        check(&one, TagCondition::MatchOneOf(Vec::new()), false);
         check(&one, TagCondition::MatchOneOf(vec![first.clone()]), false);
         check(&one, TagCondition::Absent, true);
         check(&one, TagCondition::Absent, false);
-        check(&two, TagCondition::MatchDigest(second.clone()), false);
+        check(&two, TagCondition::MatchOneOf(vec![second.clone()]), false);
         assert_eq!(machine.manifest("a", "v1").unwrap(), one, "a refused put changes nothing");
         assert_eq!(machine.manifest("a", second.as_str()), Err(Error::ManifestUnknown));
-        check(&two, TagCondition::MatchDigest(first.clone()), true);
+        check(&two, TagCondition::MatchOneOf(vec![first.clone()]), true);
         check(&one, TagCondition::MatchOneOf(vec![first, second]), true);
         check(&two, TagCondition::Exists, true);
     });
+}
+
+#[test]
+fn a_condition_is_on_every_tag_of_a_put() {
+    let machine = Machine::memory(Settings::default());
+    let (one, two, three) = (image_of("1"), image_of("2"), image_of("3"));
+    let first = machine.put("a", "v1", &one).unwrap().digest;
+    let second = machine.put("a", "v2", &two).unwrap().digest;
+    let put = |tags: &[&str], condition: TagCondition| {
+        let request = PutRequest {
+            reference: Reference::Digest(Digest::sha256(&three)),
+            tags: tags.iter().map(|text| tag(text)).collect(),
+            content_type: None,
+            bytes: three.clone().into(),
+            if_match: Some(condition),
+        };
+        machine.run(machine.registry.put_manifest(&name("a"), request)).map(drop)
+    };
+    let both = TagCondition::MatchOneOf(vec![first.clone(), second]);
+    assert_eq!(put(&["v1", "v2"], TagCondition::MatchOneOf(vec![first])), Err(Error::TagChanged));
+    assert_eq!(put(&["v1", "v3"], both.clone()), Err(Error::TagChanged));
+    assert_eq!(put(&["v1", "v3"], TagCondition::Exists), Err(Error::TagChanged));
+    assert_eq!(put(&["v3", "v1"], TagCondition::Absent), Err(Error::TagChanged));
+    assert_eq!(put(&["v1", "v2"], both), Ok(()));
+    machine.put("a", "v2", &two).unwrap();
+    assert_eq!(put(&["v1", "v2"], TagCondition::Exists), Ok(()));
+}
+
+#[test]
+fn required_content_stays_however_a_put_and_a_delete_race() {
+    let mut outcomes = [0; 2];
+    for seed in 0..100 {
+        let machine = Machine::slow(seed, Settings { require_blobs: true, ..Settings::default() });
+        let config = machine.push_blob("a", b"{}");
+        let bytes = image_of("x");
+        let request = PutRequest {
+            reference: Reference::Tag(tag("v1")),
+            tags: Vec::new(),
+            content_type: None,
+            bytes: bytes.clone().into(),
+            if_match: None,
+        };
+        let repository = name("a");
+        let (put, deleted) = machine.run(join(
+            machine.registry.put_manifest(&repository, request),
+            machine.registry.delete_blob(&repository, &config),
+        ));
+        assert_ne!(put.is_ok(), deleted.is_ok(), "seed {seed}: {put:?} {deleted:?}");
+        outcomes[usize::from(put.is_ok())] += 1;
+        assert_eq!(machine.manifest("a", "v1").is_ok(), machine.blob("a", &config).is_ok(), "seed {seed}");
+    }
+    assert!(outcomes.iter().all(|times| *times > 10), "both orders happen: {outcomes:?}");
 }
 
 #[test]
@@ -139,7 +192,7 @@ fn without_a_tag_the_condition_is_on_the_manifest() {
     assert!(put(TagCondition::Absent).is_ok());
     assert_eq!(put(TagCondition::Absent), Err(Error::TagChanged));
     assert!(put(TagCondition::Exists).is_ok());
-    assert!(put(TagCondition::MatchDigest(digest.clone())).is_ok());
+    assert!(put(TagCondition::MatchOneOf(vec![digest.clone()])).is_ok());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::tests::fixture::image;
 use crate::*;
 use dockless_oci::{Algorithm, Digest};
 use dockless_runtime::Disk as _;
-use dockless_runtime::simulation::Simulation;
+use dockless_runtime::simulation::{Fault, Simulation};
 
 fn anyone() -> Caller {
     Caller::anonymous()
@@ -279,4 +279,21 @@ fn an_upload_goes_on_after_a_restart() {
     let rest = &b"first second"[usize::try_from(status.offset).unwrap()..];
     assert_eq!(machine.append(&anyone(), &upload, status.offset, rest), Ok(12));
     assert_eq!(machine.finish(&anyone(), "a", &upload.id, &Digest::sha256(b"first second")), Ok(12));
+}
+
+#[test]
+fn an_upload_that_cannot_be_dropped_does_not_keep_the_others() {
+    let machine = Machine::durable(Simulation::new(3), Settings::default());
+    let uploads = [b"1", b"2", b"3"].map(|bytes| machine.begin(&anyone(), "a", bytes));
+    // Until just before the sweep that drops them; its first step is a removal.
+    machine.simulation.run_for(Duration::from_secs(24 * 3600 - 1));
+    let disk = machine.simulation.disk();
+    disk.fail_with(disk.operations(), Fault::Eio);
+    machine.simulation.run_for(Duration::from_secs(600));
+    let known = |upload: &UploadStatus| {
+        machine.run(machine.registry.upload(&anyone(), &name("a"), &upload.id)).is_ok()
+    };
+    assert_eq!(uploads.iter().filter(|upload| known(upload)).count(), 1);
+    machine.simulation.run_for(Duration::from_secs(600));
+    assert_eq!(uploads.iter().filter(|upload| known(upload)).count(), 0, "dropped by the next sweep");
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dockless_oci::descriptor::Descriptor;
 use dockless_oci::digest::Digest;
 use dockless_oci::manifest::ReferenceKind;
+use dockless_oci::name::{RepositoryName, Tag};
 
 use super::{BLOBS, MANIFESTS, REPOSITORIES, TAGS};
 use crate::command::{Command, PutManifest, Rejection, TagCondition};
@@ -27,26 +28,15 @@ impl Model {
     pub(super) fn apply(&mut self, time_ms: u64, command: &Command) -> Result<Vec<Event>, Rejection> {
         match command.clone() {
             Command::PutManifest(put) => self.put(put),
+            Command::SetTag { repository, tag, digest, immutable } => {
+                self.set_tag(repository, tag, digest, immutable)
+            }
             Command::DeleteTag { repository, tag } => {
                 let key = (repository.to_string(), tag.to_string());
                 let digest = self.tags.remove(&key).ok_or(Rejection::TagUnknown)?;
                 Ok(vec![Event::TagDeleted { repository, tag, digest }])
             }
-            Command::DeleteManifest { repository, digest } => {
-                let place = (repository.to_string(), digest.clone());
-                let removed = self.manifests.remove(&place).ok_or(Rejection::ManifestUnknown)?;
-                let mut events = Vec::new();
-                for name in TAGS {
-                    let key = (place.0.clone(), name.to_owned());
-                    if self.tags.get(&key) == Some(&digest) {
-                        self.tags.remove(&key);
-                        let (repository, digest) = (repository.clone(), digest.clone());
-                        events.push(Event::TagDeleted { repository, tag: tag(name), digest });
-                    }
-                }
-                events.push(Event::ManifestDeleted { repository, digest, subject: removed.facts.subject });
-                Ok(events)
-            }
+            Command::DeleteManifest { repository, digest } => self.delete_manifest(repository, digest),
             Command::ExpectBlob { digest } => {
                 if self.size_anywhere(&digest).is_none() {
                     self.doomed.insert(digest, (time_ms, true));
@@ -94,19 +84,57 @@ impl Model {
         }
     }
 
+    fn set_tag(
+        &mut self,
+        repository: RepositoryName,
+        tag: Tag,
+        digest: Digest,
+        immutable: bool,
+    ) -> Result<Vec<Event>, Rejection> {
+        if !self.manifests.contains_key(&(repository.to_string(), digest.clone())) {
+            return Err(Rejection::ManifestUnknown);
+        }
+        let key = (repository.to_string(), tag.to_string());
+        match self.tags.get(&key) {
+            Some(current) if *current == digest => Ok(Vec::new()),
+            Some(current) if immutable => Err(Rejection::TagImmutable { tag, current: current.clone() }),
+            _ => {
+                let previous = self.tags.insert(key, digest.clone());
+                Ok(vec![Event::TagSet { repository, tag, digest, previous }])
+            }
+        }
+    }
+
+    fn delete_manifest(
+        &mut self,
+        repository: RepositoryName,
+        digest: Digest,
+    ) -> Result<Vec<Event>, Rejection> {
+        let place = (repository.to_string(), digest.clone());
+        let removed = self.manifests.remove(&place).ok_or(Rejection::ManifestUnknown)?;
+        let mut events = Vec::new();
+        for name in TAGS {
+            let key = (place.0.clone(), name.to_owned());
+            if self.tags.get(&key) == Some(&digest) {
+                self.tags.remove(&key);
+                let (repository, digest) = (repository.clone(), digest.clone());
+                events.push(Event::TagDeleted { repository, tag: tag(name), digest });
+            }
+        }
+        events.push(Event::ManifestDeleted { repository, digest, subject: removed.facts.subject });
+        Ok(events)
+    }
+
     fn put(&mut self, put: PutManifest) -> Result<Vec<Event>, Rejection> {
         let name = put.repository.to_string();
         let tags: Vec<_> = put.tags.iter().map(|tag| (name.clone(), tag.to_string())).collect();
+        if tags.is_empty() {
+            let held = self.manifests.get(&(name.clone(), put.digest.clone()));
+            check(&put, held.map(|held| held.digest.clone()))?;
+        }
         for (key, tag) in tags.iter().zip(&put.tags) {
             let current = self.tags.get(key).cloned();
-            let expected = match &put.only_if {
-                None => current.clone(),
-                Some(TagCondition::Absent) => None,
-                Some(TagCondition::MatchDigest(digest)) => Some(digest.clone()),
-            };
-            if current != expected {
-                return Err(Rejection::TagChanged { current });
-            }
+            check(&put, current.clone())?;
             match current {
                 Some(current) if put.immutable_tags && current != put.digest => {
                     return Err(Rejection::TagImmutable { tag: tag.clone(), current });
@@ -114,6 +142,7 @@ impl Model {
                 _ => {}
             }
         }
+        let mut missing = Vec::new();
         for reference in &put.facts.references {
             let place = (name.clone(), reference.digest.clone());
             let stored = match reference.kind {
@@ -124,6 +153,12 @@ impl Model {
                 let digest = reference.digest.clone();
                 return Err(Rejection::SizeConflict { digest, stored, stated: reference.size });
             }
+            if put.require_references && stored.is_none() && !reference.foreign {
+                missing.push(reference.digest.clone());
+            }
+        }
+        if !missing.is_empty() {
+            return Err(Rejection::ReferencesMissing { digests: missing });
         }
         let created = self.manifests.insert((name, put.digest.clone()), put.clone()).is_none();
         let mut events = vec![Event::ManifestPut {
@@ -247,4 +282,14 @@ impl Model {
             doomed: self.doomed.len() as u64,
         }
     }
+}
+
+/// What a tag or a manifest is now against what the put says it must be.
+fn check(put: &PutManifest, current: Option<Digest>) -> Result<(), Rejection> {
+    let allowed = match (&put.only_if, &current) {
+        (None, _) | (Some(TagCondition::Absent), None) | (Some(TagCondition::Exists), Some(_)) => true,
+        (Some(TagCondition::MatchOneOf(digests)), Some(current)) => digests.iter().any(|one| one == current),
+        _ => false,
+    };
+    if allowed { Ok(()) } else { Err(Rejection::TagChanged { current }) }
 }
