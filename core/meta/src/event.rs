@@ -5,6 +5,9 @@ use dockless_oci::name::{RepositoryName, Tag};
 
 use crate::command::Rejection;
 
+/// Most events one call of [`Ledger::events`](crate::ledger::Ledger::events) returns, so that a page stays small beside a request.
+pub const EVENTS_PAGE_MAX: usize = 1_000;
+
 /// One change that happened. The events of a command are in the order in which they are listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -4,6 +4,7 @@
 //! and one sync, however many commands it carries. After a crash an incomplete last frame is cut off; damage anywhere
 //! else is an error, because what is behind it was acknowledged.
 
+mod error;
 pub mod frame;
 mod replay;
 pub mod segment;
@@ -15,7 +16,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dockless_runtime::disk::{Disk, DiskFile, OpenMode, create_dir_durable, write_all_at};
+use error::{full_or, io_error};
 use segment::{SEGMENT_HEADER_BYTES, file_name, parse_file_name};
+
+pub use error::JournalError;
 
 /// An open journal. All calls block.
 pub struct Journal {
@@ -35,20 +39,6 @@ struct LastSegment {
     file: Arc<dyn DiskFile>,
     /// Where the next frame goes.
     end: u64,
-}
-
-/// Why the journal could not be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum JournalError {
-    /// The disk is full. The journal is as before.
-    #[error("the disk of the journal is full")]
-    Full,
-    /// The disk refused; what it holds is open, and this journal takes nothing more.
-    #[error("{0}")]
-    Failed(String),
-    /// The files are not what was written. The text says what to do.
-    #[error("{0}")]
-    Damaged(String),
 }
 
 /// What opening found.
@@ -216,17 +206,4 @@ fn list(disk: &dyn Disk, directory: &Path) -> Result<Vec<u64>, JournalError> {
     let mut segments: Vec<u64> = names.filter_map(parse_file_name).collect();
     segments.sort_unstable();
     Ok(segments)
-}
-
-/// Says what was being done.
-fn io_error(doing: &'static str) -> impl Fn(io::Error) -> JournalError {
-    move |error| JournalError::Failed(format!("cannot {doing} the journal: {error}"))
-}
-
-/// As [`io_error`], where nothing was changed yet and a full disk is only that.
-fn full_or(doing: &'static str) -> impl Fn(io::Error) -> JournalError {
-    move |error| match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => JournalError::Full,
-        _ => io_error(doing)(error),
-    }
 }

@@ -7,11 +7,9 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::command::Command;
+use crate::error::LedgerError;
 use crate::event::{Applied, Event};
 use crate::view::View;
-
-/// Most events one call of [`Ledger::events`] returns, so that a page stays small beside a request.
-pub const EVENTS_PAGE_MAX: usize = 1_000;
 
 /// The only way to change truth, and to read it.
 #[async_trait]
@@ -35,7 +33,7 @@ pub trait Ledger: Send + Sync {
 
     /// The events of the commands numbered above `after`, in order, each with the number of its command. A command's
     /// events are never split: at least one command is returned whole, then while `limit` (at most
-    /// [`EVENTS_PAGE_MAX`]) is not reached.
+    /// [`EVENTS_PAGE_MAX`](crate::event::EVENTS_PAGE_MAX)) is not reached.
     ///
     /// # Errors
     /// [`LedgerError::Trimmed`] when events after `after` are no longer kept.
@@ -47,27 +45,4 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// What went wrong on the way; the journal still holds everything that was acknowledged.
     async fn stop(&self) -> Result<(), LedgerError>;
-}
-
-/// Why the ledger could not answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
-    /// It was stopped.
-    #[error("the ledger is stopped")]
-    Stopped,
-    /// The disk failed in a way that leaves open what is on it. Nothing is written until it is opened again.
-    #[error("the ledger takes no more writes until the node starts again: {0}")]
-    Failed(String),
-    /// The disk is full, or so nearly that only removals are taken. Nothing was changed.
-    #[error("the disk of the ledger is full")]
-    Full,
-    /// What is on the disk is not what was written. The text says what to do.
-    #[error("{0}")]
-    Damaged(String),
-    /// The events asked for are older than the oldest kept; `first` is the first command whose events are.
-    #[error("events before command {first} are no longer kept")]
-    Trimmed {
-        /// The first command whose events are kept.
-        first: u64,
-    },
 }

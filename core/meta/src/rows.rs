@@ -13,11 +13,12 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use dockless_oci::descriptor::Descriptor;
 use dockless_oci::digest::Digest;
+use dockless_oci::name::RepositoryName;
 
+use crate::answer::{Doomed, Totals, Usage};
 use crate::record::RecordError;
 use crate::record::field::{FieldReader, FieldWriter};
 use crate::tables::{RANGE_ROWS_MAX, Row, Table, TableError, TableRead};
-use crate::view::{Doomed, Totals, Usage};
 
 /// The layout of all rows. Tables of another one are made again.
 pub(crate) const FORMAT: u64 = 1;
@@ -179,6 +180,17 @@ pub(crate) fn starting_with(
 /// Whether a key begins with `prefix`.
 pub(crate) fn any_with(tables: &dyn TableRead, table: Table, prefix: &[u8]) -> Result<bool, TableError> {
     Ok(!starting_with(tables, table, prefix, 1)?.is_empty())
+}
+
+/// The first manifest of the repository that references `digest`.
+pub(crate) fn referenced_by(
+    tables: &dyn TableRead,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Digest>, TableError> {
+    let prefix = key::of_content(repository, digest);
+    let first = starting_with(tables, Table::References, &prefix, 1)?;
+    Ok(first.first().map(|row| decode_digest(&row.key[prefix.len()..])).transpose()?)
 }
 
 /// Goes through the rows from `from` up to `until`, a page at a time, until `visit` breaks.

@@ -18,12 +18,13 @@ use dockless_runtime::disk::{Disk, OpenMode, create_dir_durable, remove_durable,
 use line::{LINE_BYTES_MAX, Line, LineError};
 use stream::{DiskReader, DiskWriter};
 
+use crate::answer::Doomed;
 use crate::apply::load;
 use crate::record::field::FieldReader;
 use crate::record::v1::read_facts;
 use crate::rows::{self, ManifestRow, key, meta};
 use crate::tables::{Row, Table, TableError, TableRead, TableWrite, Tables};
-use crate::view::{Doomed, View};
+use crate::view::View;
 
 /// Speed before size: snapshots of unchanged data differ little, and a stop waits for one.
 const COMPRESSION_LEVEL: i32 = 1;

@@ -1,7 +1,5 @@
 //! Truth at one moment, and every question that may be asked of it.
 
-mod answer;
-
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -10,10 +8,9 @@ use dockless_oci::digest::Digest;
 use dockless_oci::manifest::ManifestFacts;
 use dockless_oci::name::{RepositoryName, Tag};
 
-pub use answer::{Doomed, ManifestHead, ManifestRecord, Totals, Usage};
-
-use crate::event::Event;
-use crate::ledger::{EVENTS_PAGE_MAX, LedgerError};
+use crate::answer::{Doomed, ManifestHead, ManifestRecord, Totals, Usage};
+use crate::error::LedgerError;
+use crate::event::{EVENTS_PAGE_MAX, Event};
 use crate::record::RecordError;
 use crate::record::field::FieldReader;
 use crate::record::v1::read_facts;
@@ -34,25 +31,6 @@ pub struct View {
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("View").field("index", &self.index).finish_non_exhaustive()
-    }
-}
-
-impl From<TableError> for LedgerError {
-    fn from(error: TableError) -> Self {
-        match error {
-            TableError::Closed => Self::Stopped,
-            TableError::Io(what) => Self::Failed(format!("the tables of the ledger cannot be read: {what}")),
-            TableError::Damaged(what) => Self::Damaged(format!(
-                "the tables of the ledger are damaged ({what}): stop the node, move tables.redb away and start it: \
-                 the tables are made again from the newest snapshot and the journal"
-            )),
-        }
-    }
-}
-
-impl From<RecordError> for LedgerError {
-    fn from(error: RecordError) -> Self {
-        TableError::from(error).into()
     }
 }
 
@@ -132,15 +110,6 @@ impl View {
     /// See [`View`].
     pub fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<u64>, LedgerError> {
         let value = self.tables.get(Table::Links, &key::of_content(repository, digest))?;
-        Ok(value.map(|value| rows::decode_integer(&value)).transpose()?)
-    }
-
-    /// The size of a blob that any repository holds. Says nothing about who may read it.
-    ///
-    /// # Errors
-    /// See [`View`].
-    pub fn blob_anywhere(&self, digest: &Digest) -> Result<Option<u64>, LedgerError> {
-        let value = self.tables.get(Table::Blobs, &key::of_digest(digest))?;
         Ok(value.map(|value| rows::decode_integer(&value)).transpose()?)
     }
 
@@ -239,7 +208,7 @@ impl View {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<Digest>, LedgerError> {
-        Ok(referenced_by(&*self.tables, repository, digest)?)
+        Ok(rows::referenced_by(&*self.tables, repository, digest)?)
     }
 
     /// What a repository holds; nothing for one that does not exist.
@@ -303,15 +272,4 @@ impl View {
         let page = self.tables.range(table, &from, until.as_deref(), limit)?;
         Ok(page.iter().map(read).collect::<Result<_, _>>()?)
     }
-}
-
-/// The first manifest of the repository that references `digest`.
-pub(crate) fn referenced_by(
-    tables: &dyn TableRead,
-    repository: &RepositoryName,
-    digest: &Digest,
-) -> Result<Option<Digest>, TableError> {
-    let prefix = key::of_content(repository, digest);
-    let first = rows::starting_with(tables, Table::References, &prefix, 1)?;
-    Ok(first.first().map(|row| rows::decode_digest(&row.key[prefix.len()..])).transpose()?)
 }

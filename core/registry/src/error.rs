@@ -1,7 +1,7 @@
 //! Why the registry did not do what it was asked, by what the one who asked can do about it.
 
+use dockless_meta::LedgerError;
 use dockless_meta::command::Rejection;
-use dockless_meta::ledger::LedgerError;
 use dockless_oci::Digest;
 use dockless_runtime::TaskLost;
 use dockless_store::{StoreError, UploadStatus};

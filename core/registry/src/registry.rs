@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dockless_meta::command::{Command, Rejection};
 use dockless_meta::event::Event;
-use dockless_meta::ledger::{Ledger, LedgerError};
 use dockless_meta::view::View;
+use dockless_meta::{Ledger, LedgerError};
 use dockless_oci::{Digest, RepositoryName};
 use dockless_runtime::{MetricRegistry, Runtime, Shutdown, ShutdownTrigger, shutdown};
 use dockless_store::BlobStore;

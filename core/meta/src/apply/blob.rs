@@ -9,7 +9,6 @@ use crate::command::Rejection;
 use crate::event::Event;
 use crate::rows::{self, key};
 use crate::tables::{Table, TableError, TableRead, TableWrite};
-use crate::view::referenced_by;
 
 /// `ExpectBlob`.
 pub(super) fn expect(
@@ -79,7 +78,7 @@ pub(super) fn unlink(
     time_ms: u64,
 ) -> Result<Outcome, TableError> {
     let Some(size) = held(tables, repository, digest)? else { return Ok(Err(Rejection::BlobUnknown)) };
-    if let Some(by) = referenced_by(tables, repository, digest)? {
+    if let Some(by) = rows::referenced_by(tables, repository, digest)? {
         return Ok(Err(Rejection::BlobReferenced { by }));
     }
     let mut counts = Counts { blobs: -1, bytes: -difference(size), ..Counts::default() };

@@ -2,9 +2,9 @@
 
 use dockless_oci::name::RepositoryName;
 
+use crate::answer::{Totals, Usage};
 use crate::rows::meta;
 use crate::tables::{Table, TableError, TableWrite};
-use crate::view::{Totals, Usage};
 
 /// Differences, gathered while a command is applied and settled once at its end.
 #[derive(Debug, Default)]

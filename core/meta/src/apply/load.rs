@@ -6,9 +6,9 @@ use dockless_oci::name::{RepositoryName, Tag};
 
 use super::counts::Counts;
 use super::{blob, manifest, tag};
+use crate::answer::Doomed;
 use crate::rows::{ManifestRow, key};
 use crate::tables::{Table, TableError, TableWrite};
-use crate::view::Doomed;
 
 /// The bytes of a manifest; before every manifest that has them.
 pub(crate) fn content(tables: &mut dyn TableWrite, digest: &Digest, bytes: &[u8]) -> Result<(), TableError> {

@@ -259,6 +259,6 @@ proptest! {
         for (table, rows) in dump(&tables) {
             prop_assert!(rows.is_empty() || matches!(table, Table::Meta | Table::Events), "{:?}: {:?}", table, rows);
         }
-        prop_assert_eq!(view(&tables).totals().unwrap(), crate::view::Totals::default());
+        prop_assert_eq!(view(&tables).totals().unwrap(), crate::answer::Totals::default());
     }
 }

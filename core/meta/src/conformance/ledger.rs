@@ -1,18 +1,20 @@
 //! The suite of the seam [`Ledger`].
 
+mod blobs;
+
 use std::future::Future;
 use std::sync::Arc;
 
 use dockless_oci::manifest::{ManifestFacts, ReferenceFact};
 
 use super::sample::{
-    LAYER_BYTES, delete, delete_tag, digest, layer, link, manifest, mount, put, put_with_layers, repository,
-    set_tag, tag, unlink,
+    delete, delete_tag, digest, done, layer, link, manifest, put, refused, repository, set_tag, tag,
 };
+use crate::answer::{Totals, Usage};
 use crate::command::{Command, PutManifest, Rejection, TAGS_MAX, TagCondition};
+use crate::error::LedgerError;
 use crate::event::Event;
-use crate::ledger::{Ledger, LedgerError};
-use crate::view::Usage;
+use crate::ledger::Ledger;
 
 /// Runs the suite; `make` makes an empty ledger.
 ///
@@ -27,28 +29,15 @@ pub async fn ledger<F: Future<Output = Arc<dyn Ledger>>>(make: impl Fn() -> F) {
     a_deleted_manifest_takes_its_tags_along(&*make().await).await;
     contents_are_kept_while_any_repository_holds_them(&*make().await).await;
     referrers_are_listed_before_their_subject_exists(&*make().await).await;
-    blobs_are_doomed_with_their_last_link(&*make().await).await;
-    a_referenced_blob_stays(&*make().await).await;
-    sizes_must_agree(&*make().await).await;
-    mounts_need_a_source(&*make().await).await;
+    blobs::blobs_are_doomed_with_their_last_link(&*make().await).await;
+    blobs::a_referenced_blob_stays(&*make().await).await;
+    blobs::sizes_must_agree(&*make().await).await;
+    blobs::mounts_need_a_source(&*make().await).await;
     lists_are_paged(&*make().await).await;
     events_follow_a_cursor(&*make().await).await;
     a_view_is_one_moment(&*make().await).await;
     a_command_over_the_limits_gets_no_number(&*make().await).await;
     a_stopped_one_refuses(&*make().await).await;
-}
-
-async fn done(ledger: &dyn Ledger, command: Command) -> Vec<Event> {
-    ledger.submit(command).await.expect("an answer").outcome.expect("no rejection")
-}
-
-async fn refused(ledger: &dyn Ledger, command: Command) -> Rejection {
-    let before = ledger.view().expect("a view").totals().expect("totals");
-    let applied = ledger.submit(command).await.expect("an answer");
-    let view = ledger.view().expect("a view");
-    assert_eq!(view.index(), applied.index, "a refused command has its number");
-    assert_eq!(view.totals().expect("totals"), before, "a refused command changes nothing");
-    applied.outcome.expect_err("a rejection")
 }
 
 async fn what_was_submitted_is_seen(ledger: &dyn Ledger) {
@@ -180,7 +169,7 @@ async fn contents_are_kept_while_any_repository_holds_them(ledger: &dyn Ledger) 
     done(ledger, delete("b", "one")).await;
     assert_eq!(read("b"), (None, 0));
     let view = ledger.view().expect("a view");
-    assert_eq!(view.totals().expect("totals"), crate::view::Totals::default());
+    assert_eq!(view.totals().expect("totals"), Totals::default());
     assert!(!view.repository_exists(&repository("b")).expect("an answer"));
 }
 
@@ -208,89 +197,6 @@ async fn referrers_are_listed_before_their_subject_exists(ledger: &dyn Ledger) {
     done(ledger, delete("r", "one")).await;
     let view = ledger.view().expect("a view");
     assert_eq!(view.referrers(&name, &subject, None, 9).expect("referrers").len(), 2);
-}
-
-async fn blobs_are_doomed_with_their_last_link(ledger: &dyn Ledger) {
-    let doomed = || async {
-        let found = ledger.view().expect("a view").doomed(None, 9).expect("the doomed");
-        found.into_iter().map(|doomed| (doomed.digest, doomed.expected)).collect::<Vec<_>>()
-    };
-    let (expect, forget) =
-        (Command::ExpectBlob { digest: digest("x") }, Command::ForgetBlob { digest: digest("x") });
-    assert_eq!(done(ledger, expect.clone()).await, []);
-    assert_eq!(doomed().await, [(digest("x"), true)]);
-    done(ledger, link("a", "x")).await;
-    assert_eq!(done(ledger, link("a", "x")).await, [], "linked already");
-    assert_eq!(doomed().await, [], "a link revives");
-    done(ledger, expect.clone()).await;
-    assert_eq!(doomed().await, [], "a linked blob is not doomed");
-    done(ledger, mount("a", "b", "x")).await;
-    assert_eq!(done(ledger, unlink("a", "x")).await.len(), 1);
-    assert_eq!(
-        ledger.view().expect("a view").blob_anywhere(&digest("x")).expect("a size"),
-        Some(LAYER_BYTES)
-    );
-    let events = done(ledger, unlink("b", "x")).await;
-    assert_eq!(events[1], Event::Doomed { digest: digest("x") });
-    assert_eq!(doomed().await, [(digest("x"), false)]);
-    assert_eq!(ledger.view().expect("a view").blob_anywhere(&digest("x")).expect("a size"), None);
-    assert_eq!(refused(ledger, unlink("b", "x")).await, Rejection::BlobUnknown);
-    done(ledger, forget.clone()).await;
-    assert_eq!(doomed().await, []);
-    assert_eq!(done(ledger, forget).await, [], "forgotten already");
-}
-
-async fn a_referenced_blob_stays(ledger: &dyn Ledger) {
-    for name in ["a", "b"] {
-        done(ledger, link(name, "x")).await;
-    }
-    done(ledger, put_with_layers("a", "one", &["x", "never pushed"])).await;
-    assert_eq!(refused(ledger, unlink("a", "x")).await, Rejection::BlobReferenced { by: digest("one") });
-    let by = ledger.view().expect("a view").referenced_by(&repository("a"), &digest("never pushed"));
-    assert_eq!(by.expect("an answer"), Some(digest("one")), "sparse references count");
-    done(ledger, unlink("b", "x")).await;
-    done(ledger, delete("a", "one")).await;
-    done(ledger, unlink("a", "x")).await;
-}
-
-async fn sizes_must_agree(ledger: &dyn Ledger) {
-    let link_as =
-        |name: &str, size| Command::LinkBlob { repository: repository(name), digest: digest("x"), size };
-    done(ledger, link_as("a", 7)).await;
-    let conflict = Rejection::SizeConflict { digest: digest("x"), stored: 7, stated: 8 };
-    assert_eq!(refused(ledger, link_as("b", 8)).await, conflict);
-    let conflict = Rejection::SizeConflict { digest: digest("x"), stored: 7, stated: LAYER_BYTES };
-    assert_eq!(refused(ledger, put_with_layers("a", "one", &["x"])).await, conflict);
-    done(ledger, put_with_layers("b", "one", &["x"])).await;
-    done(ledger, put("a", "child", &[])).await;
-    let mut child = layer("child");
-    child.kind = dockless_oci::manifest::ReferenceKind::Manifest;
-    let facts = ManifestFacts { references: vec![child], ..ManifestFacts::default() };
-    let index = Command::PutManifest(PutManifest { facts, ..manifest("a", "index") });
-    let conflict = Rejection::SizeConflict { digest: digest("child"), stored: 5, stated: LAYER_BYTES };
-    assert_eq!(refused(ledger, index).await, conflict);
-}
-
-async fn mounts_need_a_source(ledger: &dyn Ledger) {
-    assert_eq!(refused(ledger, mount("a", "b", "x")).await, Rejection::SourceUnknown);
-    done(ledger, link("a", "x")).await;
-    let events = done(ledger, mount("a", "b", "x")).await;
-    let expected = Event::BlobLinked {
-        repository: repository("b"),
-        digest: digest("x"),
-        size: LAYER_BYTES,
-        mounted_from: Some(repository("a")),
-    };
-    assert_eq!(events, [expected]);
-    assert_eq!(done(ledger, mount("a", "b", "x")).await, [], "mounted already");
-    assert_eq!(done(ledger, mount("a", "a", "x")).await, [], "onto itself");
-    let view = ledger.view().expect("a view");
-    let holders = view.blob_holders(&digest("x"), None, 9).expect("holders");
-    assert_eq!(holders, [repository("a"), repository("b")]);
-    assert_eq!(
-        view.blob_holders(&digest("x"), Some(&repository("a")), 9).expect("holders"),
-        [repository("b")]
-    );
 }
 
 async fn lists_are_paged(ledger: &dyn Ledger) {

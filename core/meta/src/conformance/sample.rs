@@ -1,4 +1,4 @@
-//! Names, digests and commands to test with.
+//! Names, digests and commands to test with, and what comes of them.
 
 use bytes::Bytes;
 use dockless_oci::digest::Digest;
@@ -6,7 +6,9 @@ use dockless_oci::manifest::{ManifestFacts, ReferenceFact, ReferenceKind};
 use dockless_oci::media_type::OCI_MANIFEST;
 use dockless_oci::name::{RepositoryName, Tag};
 
-use crate::command::{Command, PutManifest, TagCondition};
+use crate::command::{Command, PutManifest, Rejection, TagCondition};
+use crate::event::Event;
+use crate::ledger::Ledger;
 
 /// The repository of this name.
 ///
@@ -111,6 +113,21 @@ pub fn set_tag(name: &str, tag_name: &str, bytes: &str) -> Command {
 #[must_use]
 pub fn delete_tag(name: &str, tag_name: &str) -> Command {
     Command::DeleteTag { repository: repository(name), tag: tag(tag_name) }
+}
+
+/// The events of a command that is carried out.
+pub(super) async fn done(ledger: &dyn Ledger, command: Command) -> Vec<Event> {
+    ledger.submit(command).await.expect("an answer").outcome.expect("no rejection")
+}
+
+/// Why a command is refused.
+pub(super) async fn refused(ledger: &dyn Ledger, command: Command) -> Rejection {
+    let before = ledger.view().expect("a view").totals().expect("totals");
+    let applied = ledger.submit(command).await.expect("an answer");
+    let view = ledger.view().expect("a view");
+    assert_eq!(view.index(), applied.index, "a refused command has its number");
+    assert_eq!(view.totals().expect("totals"), before, "a refused command changes nothing");
+    applied.outcome.expect_err("a rejection")
 }
 
 /// The commands behind the committed fixtures: every kind of the time, refused ones too. Frozen with them.

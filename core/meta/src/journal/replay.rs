@@ -4,9 +4,10 @@ use std::path::Path;
 
 use dockless_runtime::disk::{DiskFile, OpenMode, read_exact_at, write_all_at};
 
+use super::error::{JournalError, io_error};
 use super::frame::Frame;
 use super::segment::{self, Next, SEGMENT_HEADER_BYTES, SegmentReader};
-use super::{Found, Journal, JournalError, LastSegment, Visit, io_error};
+use super::{Found, Journal, LastSegment, Visit};
 
 impl Journal {
     /// A crash while the newest segment was made left it without a header, and so without any record.

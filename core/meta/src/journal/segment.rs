@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use dockless_runtime::disk::{DiskFile, read_exact_at};
 
+use super::error::{JournalError, io_error};
 use super::frame::{self, FRAME_BYTES_MAX, FRAME_HEADER_BYTES, Frame, FrameError};
-use super::{JournalError, io_error};
 
 const MAGIC: [u8; 8] = *b"DOCKJRNL";
 const VERSION: u32 = 1;

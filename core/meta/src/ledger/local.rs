@@ -7,34 +7,29 @@
 mod batch;
 mod keeper;
 mod open;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
-use batch::{Request, Submission};
+use batch::{QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX, Request, Submission};
 use dockless_runtime::{Runtime, ShutdownTrigger, shutdown};
+use shared::{Counters, Shared, State};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use crate::command::Command;
+use crate::error::LedgerError;
 use crate::event::{Applied, Event};
-use crate::journal::Journal;
-use crate::ledger::{Ledger, LedgerError};
-use crate::record::{self, ENTRY_BYTES_MAX, check_limits};
+use crate::ledger::Ledger;
+use crate::record::{self, check_limits};
 use crate::settings::Settings;
-use crate::tables::Tables;
-use crate::tables::redb::RedbTables;
 use crate::view::View;
 
-/// Commands that may wait for the writer. Beyond, a caller waits before its command is taken: more would not make
-/// batches larger, for a batch takes no more either.
-pub const QUEUE_COMMANDS_MAX: usize = 1_024;
-
-/// Bytes of commands that may wait for the writer: two batches at their limit and four of the longest commands.
-pub const QUEUE_BYTES_MAX: usize = 2 * crate::journal::frame::BATCH_BYTES + 4 * ENTRY_BYTES_MAX;
+pub use open::OpenError;
 
 /// The ledger of one node.
 pub struct LocalLedger {
@@ -63,57 +58,6 @@ pub struct Statistics {
     pub replayed: u64,
     /// Milliseconds that opening took.
     pub open_ms: u64,
-}
-
-/// Why a ledger could not be opened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// What is on the disk is not what was written. The text says what to do.
-    #[error("{0}")]
-    Damaged(String),
-    /// The disk refused.
-    #[error("cannot open the ledger: {0}")]
-    Io(String),
-}
-
-/// What the handle and the tasks share.
-struct Shared {
-    runtime: Runtime,
-    settings: Settings,
-    directory: PathBuf,
-    tables: RedbTables,
-    journal: Mutex<Journal>,
-    view: RwLock<View>,
-    applied: watch::Sender<u64>,
-    state: Mutex<State>,
-    waiting_bytes: Arc<Semaphore>,
-    /// Held while a snapshot is made: a stop asks for one whatever the keeper does.
-    snapshotting: Mutex<()>,
-    /// Rung when anything was applied.
-    changed: Notify,
-    /// Rung when a checkpoint is due before its time.
-    heavy: Notify,
-    /// Bytes journalled since the last checkpoint.
-    uncheckpointed: AtomicU64,
-    counters: Counters,
-}
-
-#[derive(Debug)]
-enum State {
-    Running,
-    Failed(String),
-    Stopped,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    commands: AtomicU64,
-    rejected: AtomicU64,
-    batches: AtomicU64,
-    checkpoints: AtomicU64,
-    snapshots: AtomicU64,
-    replayed: AtomicU64,
-    open_ms: AtomicU64,
 }
 
 impl LocalLedger {
@@ -236,51 +180,5 @@ impl Ledger for LocalLedger {
             LedgerError::Stopped => Ok(()),
             error => Err(error),
         }
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn view(&self) -> View {
-        self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether commands are taken.
-    fn check(&self) -> Result<(), LedgerError> {
-        match &*self.state() {
-            State::Running => Ok(()),
-            State::Failed(why) => Err(LedgerError::Failed(why.clone())),
-            State::Stopped => Err(LedgerError::Stopped),
-        }
-    }
-
-    /// Why the writer is gone.
-    fn end(&self) -> LedgerError {
-        self.check().err().unwrap_or_else(|| LedgerError::Failed("its writer ended unexpectedly".to_owned()))
-    }
-
-    /// Takes no more commands, for good; the first reason stays.
-    fn fail(&self, why: &str) -> LedgerError {
-        let mut state = self.state();
-        if matches!(*state, State::Running) {
-            tracing::error!(why, "the ledger takes no more writes until the node starts again");
-            *state = State::Failed(why.to_owned());
-        }
-        LedgerError::Failed(why.to_owned())
-    }
-
-    /// Makes everything applied so far survive a crash without replay. Blocks.
-    fn checkpoint(&self) -> Result<(), LedgerError> {
-        self.uncheckpointed.store(0, Ordering::Relaxed);
-        self.tables.checkpoint().map_err(|error| self.fail(&format!("a checkpoint: {error}")))?;
-        self.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
-        Ok(())
     }
 }

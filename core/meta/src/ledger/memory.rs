@@ -9,8 +9,9 @@ use tokio::sync::watch;
 
 use crate::apply::apply_batch;
 use crate::command::{Command, Entry};
+use crate::error::LedgerError;
 use crate::event::{Applied, Event};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 use crate::record::check_limits;
 use crate::tables::Tables;
 use crate::tables::memory::MemoryTables;

@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError};
 
 use dockless_runtime::Shutdown;
 
-use super::Shared;
+use super::shared::{SNAPSHOTS, Shared};
 use crate::apply::trim_events;
-use crate::ledger::LedgerError;
+use crate::error::LedgerError;
 use crate::snapshot::{self, SnapshotError};
 use crate::tables::{RANGE_ROWS_MAX, Tables};
 
@@ -93,7 +93,7 @@ pub(super) fn snapshot(shared: &Shared) -> Result<(), SnapshotError> {
 }
 
 fn directory(shared: &Shared) -> PathBuf {
-    shared.directory.join(super::open::SNAPSHOTS)
+    shared.directory.join(SNAPSHOTS)
 }
 
 fn tables_error(error: &LedgerError) -> SnapshotError {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dockless_runtime::disk::{Disk, create_dir_durable, remove_durable, rename_durable};
 
-use super::OpenError;
+use super::shared::SNAPSHOTS;
 use crate::apply::apply_batch;
 use crate::command::Entry;
 use crate::journal::{self, Journal, JournalError};
@@ -22,7 +22,17 @@ const TABLES: &str = "tables.redb";
 const TABLES_UNFINISHED: &str = "tables.redb.new";
 const TABLES_DAMAGED: &str = "tables.redb.damaged";
 const JOURNAL: &str = "journal";
-pub(super) const SNAPSHOTS: &str = "snapshots";
+
+/// Why a ledger could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// What is on the disk is not what was written. The text says what to do.
+    #[error("{0}")]
+    Damaged(String),
+    /// The disk refused.
+    #[error("cannot open the ledger: {0}")]
+    Io(String),
+}
 
 /// Commands applied again in one transaction: as large as memory allows without a thought.
 const REPLAY_COMMANDS: usize = 4_096;

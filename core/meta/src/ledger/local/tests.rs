@@ -15,8 +15,9 @@ use futures_util::future::join_all;
 use super::{LocalLedger, OpenError};
 use crate::command::Command;
 use crate::conformance::{self, sample};
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
 use crate::ledger::memory::MemoryLedger;
-use crate::ledger::{Ledger, LedgerError};
 use crate::settings::Settings;
 
 const DIRECTORY: &str = "/data/ledger";
