@@ -1,6 +1,7 @@
 //! Who may do what: passwords, tokens, and rules over repositories.
 
 mod caller;
+mod error;
 pub mod fuzz;
 mod guard;
 mod htpasswd;
@@ -10,23 +11,25 @@ mod passwords;
 mod pattern;
 mod policy;
 mod scope;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dockless_runtime::metric::Family;
 use dockless_runtime::{MetricRegistry, Runtime};
 
 pub use caller::Caller;
+pub use error::{OpenError, Refusal, ScopesTooLong};
 pub use htpasswd::{Htpasswd, HtpasswdError};
 pub use key::{KeyError, open_or_create_key};
 pub use pattern::{PATTERN_BYTES_MAX, Pattern, PatternError};
 pub use policy::{ANONYMOUS, AUTHENTICATED, Action, Policy, PolicyError, RULES_MAX, Rule};
 pub use scope::{Actions, Resource, SCOPES_MAX, Scope, ScopeError};
+pub use settings::Settings;
 pub use token::{KEY_BYTES, TOKEN_BYTES_MAX};
 
 use guard::Guard;
@@ -34,37 +37,6 @@ use login::Logins;
 use passwords::Passwords;
 use scope::ScopeClaim;
 use token::{Purpose, Signer};
-
-/// What is settable about access.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The name of this service in challenges and tokens.
-    pub service: String,
-    /// How long a token is good. Rights are looked up at each request all the same, so this bounds only how long a
-    /// stolen token is of use, and how often clients ask again.
-    pub token_lifetime: Duration,
-    /// How long a refresh token (what `docker login` keeps) is good; it ends earlier when the password changes.
-    pub refresh_lifetime: Duration,
-    /// For how long a password that was right is not compared anew.
-    pub login_remembered: Duration,
-    /// How many passwords are compared at once; each keeps one core busy.
-    pub logins_at_once: usize,
-    /// How often, at most, the password file is looked at for a change.
-    pub password_file_checked: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            service: "dockless".to_owned(),
-            token_lifetime: Duration::from_secs(15 * 60),
-            refresh_lifetime: Duration::from_secs(90 * 24 * 3600),
-            login_remembered: Duration::from_secs(5 * 60),
-            logins_at_once: 4,
-            password_file_checked: Duration::from_secs(2),
-        }
-    }
-}
 
 /// What a request shows of its sender.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,44 +66,6 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// Why credentials were not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Unknown user, wrong password, or not a token of this node: answered 401.
-    #[error("the user name, password or token is not right")]
-    Invalid,
-    /// A token of this node whose time is over: answered 401 with `error="invalid_token"`.
-    #[error("the token has expired: ask for a new one")]
-    Expired,
-    /// More logins at once than are compared: answered 429 with `Retry-After`.
-    #[error("too many logins at once: try again in a moment")]
-    TooMany,
-}
-
-/// Why a node cannot start with this access control.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file cannot be read.
-    #[error("the password file {path} cannot be read: {reason}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the disk says.
-        reason: String,
-    },
-    /// The file has a line that cannot be used.
-    #[error("{path}: {cause}")]
-    Htpasswd {
-        /// The file.
-        path: PathBuf,
-        /// The line and the reason.
-        cause: HtpasswdError,
-    },
-    /// The rules make no sense.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-}
-
 /// A token as it is handed out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
@@ -144,11 +78,6 @@ pub struct IssuedToken {
     /// What it grants of what was asked for; scopes without any allowed action are left out.
     pub scopes: Vec<Scope>,
 }
-
-/// The scopes asked for do not fit into one token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the scopes asked for do not fit into one token of {TOKEN_BYTES_MAX} bytes: ask for fewer at once")]
-pub struct ScopesTooLong;
 
 /// Access control of one node.
 pub struct Access {

@@ -23,15 +23,13 @@ const NAMES_AT_ONCE: usize = 1_000;
 pub struct Page<T> {
     /// The items, in byte order.
     pub items: Vec<T>,
-    /// Whether the list goes on.
-    pub more: bool,
-    /// If so, the `last` that gives the next page: mostly the last item.
+    /// If the list goes on, the `last` that gives the next page: mostly the last item.
     pub next: Option<String>,
 }
 
 impl<T> Default for Page<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), more: false, next: None }
+        Self { items: Vec::new(), next: None }
     }
 }
 
@@ -68,7 +66,7 @@ impl Registry {
             Walk { view: &view, caller, items: Vec::new(), wanted: limit + 1, looked_at: 0, looked_at_max };
         for prefix in prefixes(caller) {
             if let Some(stopped_at) = walk.walk(&prefix, last.unwrap_or_default())? {
-                return Ok(Page { items: walk.items, more: true, next: Some(stopped_at) });
+                return Ok(Page { items: walk.items, next: Some(stopped_at) });
             }
             if walk.items.len() == walk.wanted {
                 break;
@@ -77,7 +75,7 @@ impl Registry {
         let more = walk.items.len() > limit;
         walk.items.truncate(limit);
         let next = walk.items.last().filter(|_| more).map(RepositoryName::to_string);
-        Ok(Page { items: walk.items, more, next })
+        Ok(Page { items: walk.items, next })
     }
 }
 

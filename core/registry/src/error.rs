@@ -38,9 +38,6 @@ pub enum Error {
     /// The repository does not exist.
     #[error("the repository does not exist")]
     NameUnknown,
-    /// Not the name of a repository.
-    #[error("not a repository name")]
-    NameInvalid,
     /// A stated size is not the real one.
     #[error("{0}")]
     SizeInvalid(String),
@@ -131,9 +128,6 @@ impl From<StoreError> for Error {
             StoreError::TooLarge { .. } => Self::TooLarge,
             StoreError::TooManyUploads => Self::TooManyUploads,
             StoreError::DiskFull => Self::DiskFull,
-            StoreError::AlgorithmUnsupported(algorithm) => {
-                Self::DigestInvalid(format!("this registry cannot store {algorithm} digests"))
-            }
             StoreError::Damaged(digest) => {
                 tracing::error!(%digest, "a blob is damaged; pushing it again repairs it");
                 Self::BlobUnknown

@@ -9,6 +9,7 @@ mod cache;
 mod catalog;
 mod delete;
 mod error;
+mod inner;
 mod mount;
 mod pull;
 mod push;

@@ -16,7 +16,7 @@ impl Registry {
     /// wants to know, not with every request. A registry that is read-only by its settings is ready.
     pub fn readiness(&self) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        if self.inner.is_stopping() {
+        if self.inner.stopping().is_requested() {
             reasons.push(Reason { code: "stopping", message: "the registry is stopping".to_owned() });
         }
         if let Some(reason) = self.inner.ledger_failure() {

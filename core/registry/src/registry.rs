@@ -1,30 +1,19 @@
 //! The registry: its parts, and what every operation on them shares.
 
-use std::collections::HashSet;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use dockless_meta::command::{Command, Rejection};
-use dockless_meta::event::Event;
+use dockless_meta::Ledger;
 use dockless_meta::view::View;
-use dockless_meta::{Ledger, LedgerError};
-use dockless_oci::{Digest, RepositoryName};
-use dockless_runtime::{MetricRegistry, Runtime, Shutdown, ShutdownTrigger, shutdown};
+use dockless_runtime::{MetricRegistry, Runtime};
 use dockless_store::BlobStore;
-use tokio::sync::{MutexGuard, oneshot};
+use tokio::sync::oneshot;
 
-use crate::cache::Cache;
 use crate::error::Error;
+use crate::inner::Inner;
 use crate::settings::Settings;
 use crate::statistics::{Statistics, TotalsCollector};
 use crate::sweep;
-
-/// Locks for repositories with immutable tags: more than clients that push at once, so that they seldom share one.
-const REPOSITORY_LOCKS: usize = 64;
-
-/// Most digests remembered as linked but missing on the disk. A disk that lost more has other troubles, and
-/// forgetting one costs only that it is found missing again.
-const MISSING_MAX: usize = 10_000;
 
 /// What a registry is made of.
 pub struct Parts<'a> {
@@ -50,20 +39,6 @@ pub struct Registry {
     pub(crate) inner: Arc<Inner>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) ledger: Arc<dyn Ledger>,
-    pub(crate) blobs: Arc<dyn BlobStore>,
-    pub(crate) runtime: Runtime,
-    pub(crate) settings: Settings,
-    pub(crate) cache: Cache,
-    pub(crate) statistics: Statistics,
-    repository_locks: Vec<tokio::sync::Mutex<()>>,
-    missing: Mutex<HashSet<Digest>>,
-    ledger_failure: Mutex<Option<String>>,
-    stop: ShutdownTrigger,
-    stopping: Shutdown,
-}
-
 impl std::fmt::Debug for Registry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Registry").field("settings", &self.inner.settings).finish_non_exhaustive()
@@ -77,21 +52,9 @@ impl Registry {
         let statistics = Statistics::default();
         statistics.register(parts.metrics);
         parts.metrics.register_collector(Box::new(TotalsCollector(parts.ledger.clone())));
-        let (stop, stopping) = shutdown();
-        let inner = Arc::new(Inner {
-            cache: Cache::new(parts.settings.cache_bytes_max),
-            ledger: parts.ledger,
-            blobs: parts.blobs,
-            runtime: parts.runtime,
-            settings: parts.settings,
-            statistics,
-            repository_locks: (0..REPOSITORY_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
-            missing: Mutex::default(),
-            ledger_failure: Mutex::default(),
-            stop,
-            stopping,
-        });
-        let sweeping = sweep::run(Arc::downgrade(&inner), inner.runtime.clone(), inner.stopping.clone());
+        let inner =
+            Arc::new(Inner::new(parts.ledger, parts.blobs, parts.runtime, parts.settings, statistics));
+        let sweeping = sweep::run(Arc::downgrade(&inner), inner.runtime.clone(), inner.stopping());
         inner.runtime.spawn("upload sweep", sweeping);
         Self { inner }
     }
@@ -109,7 +72,7 @@ impl Registry {
     /// Ends the sweep, then the ledger: what was submitted before is carried out, later changes are refused. Call
     /// it once the doors are closed; again is fine.
     pub async fn stop(&self) -> Result<(), Error> {
-        self.inner.stop.trigger();
+        self.inner.begin_stop();
         Ok(self.inner.ledger.stop().await?)
     }
 
@@ -126,70 +89,5 @@ impl Registry {
         };
         self.inner.runtime.spawn(name, task);
         result.await.unwrap_or_else(|_| Err(Error::Unavailable("the registry is stopping".to_owned())))
-    }
-}
-
-impl Inner {
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.is_requested()
-    }
-
-    /// Refuses changes on a read-only registry.
-    pub(crate) fn writable(&self) -> Result<(), Error> {
-        if self.settings.read_only { Err(Error::ReadOnly) } else { Ok(()) }
-    }
-
-    pub(crate) fn view(&self) -> Result<View, Error> {
-        Ok(self.ledger.view()?)
-    }
-
-    /// Changes the truth; what was changed, or why nothing was.
-    pub(crate) async fn submit(&self, command: Command) -> Result<Result<Vec<Event>, Rejection>, Error> {
-        match self.ledger.submit(command).await {
-            Ok(applied) => Ok(applied.outcome),
-            Err(error) => {
-                if let LedgerError::Failed(reason) = &error {
-                    *self.ledger_failure.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(reason.clone());
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Why the ledger takes no writes, once it has said so.
-    pub(crate) fn ledger_failure(&self) -> Option<String> {
-        self.ledger_failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Keeps others from changing the tags of a repository, where immutable tags make that necessary.
-    pub(crate) async fn lock_repository(&self, repository: &RepositoryName) -> MutexGuard<'_, ()> {
-        use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let mut hasher = DefaultHasher::new();
-        repository.hash(&mut hasher);
-        let index = usize::try_from(hasher.finish() % REPOSITORY_LOCKS as u64).unwrap_or_default();
-        self.repository_locks[index].lock().await
-    }
-
-    /// Remembers that the file of a linked blob is missing or damaged: until it is pushed again the blob is
-    /// answered as unknown everywhere, so that clients send it again.
-    pub(crate) fn note_missing(&self, digest: &Digest) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        if missing.len() >= MISSING_MAX {
-            missing.clear();
-        }
-        if missing.insert(digest.clone()) {
-            tracing::error!(%digest, "a linked blob is missing or damaged on the disk; pushing it again repairs it");
-            self.statistics.blobs_missing.inc();
-        }
-    }
-
-    /// The file is there again.
-    pub(crate) fn note_present(&self, digest: &Digest) {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
-    }
-
-    pub(crate) fn is_missing(&self, digest: &Digest) -> bool {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
     }
 }

@@ -7,7 +7,7 @@ use dockless_runtime::{Runtime, Shutdown};
 use dockless_store::StoreError;
 
 use crate::error::Error;
-use crate::registry::{Inner, Registry};
+use crate::inner::Inner;
 use crate::statistics::UploadStep;
 
 /// Longest time between two sweeps: uploads are few (the store bounds them), so looking costs next to nothing.
@@ -32,16 +32,9 @@ pub(crate) async fn run(registry: Weak<Inner>, runtime: Runtime, stopping: Shutd
     }
 }
 
-impl Registry {
-    /// Drops every upload that received nothing for as long as the settings say; how many. Done by itself from
-    /// time to time.
-    pub async fn sweep(&self) -> Result<usize, Error> {
-        self.inner.sweep_uploads().await
-    }
-}
-
 impl Inner {
-    async fn sweep_uploads(&self) -> Result<usize, Error> {
+    /// Drops every upload that received nothing for as long as the settings say; how many.
+    pub(crate) async fn sweep_uploads(&self) -> Result<usize, Error> {
         let expires_after = u64::try_from(self.settings.upload_expires_after.as_millis()).unwrap_or(u64::MAX);
         let now = self.runtime.clock.unix_ms();
         let (mut dropped, mut failed) = (0, None);

@@ -26,12 +26,13 @@ impl Registry {
             return Ok(Page::default());
         }
         let items: Vec<Tag> = view.tags(repository, last, limit)?.into_iter().map(|(tag, _)| tag).collect();
-        let next = items.last().filter(|_| items.len() == limit).map(Tag::to_string);
-        let more = match &next {
-            Some(last) => !view.tags(repository, Some(last), 1)?.is_empty(),
-            None => false,
+        let next = match items.last().filter(|_| items.len() == limit) {
+            Some(last) if !view.tags(repository, Some(last.as_str()), 1)?.is_empty() => {
+                Some(last.to_string())
+            }
+            _ => None,
         };
-        Ok(Page { items, more, next: next.filter(|_| more) })
+        Ok(Page { items, next })
     }
 
     /// Points a tag at a manifest that the repository holds.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use dockless_oci::digest::{Algorithm, Digest};
+use dockless_oci::digest::Digest;
 use dockless_runtime::TaskLost;
 
 /// Why the store did not do it.
@@ -44,9 +44,6 @@ pub enum StoreError {
     /// A publish without the seal before it.
     #[error("the upload is not sealed with this digest")]
     NotSealed,
-    /// This store cannot hold digests of the algorithm.
-    #[error("digests of {0} cannot be stored")]
-    AlgorithmUnsupported(Algorithm),
     /// The disk failed, or the node stops. The words are for the log.
     #[error("{0}")]
     Io(String),

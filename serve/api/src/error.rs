@@ -102,7 +102,6 @@ impl From<Error> for ApiError {
             Error::ManifestInvalid(_) => (Status::BAD_REQUEST, Code::ManifestInvalid),
             Error::ManifestTooLarge => (Status::PAYLOAD_TOO_LARGE, Code::ManifestInvalid),
             Error::NameUnknown => (Status::NOT_FOUND, Code::NameUnknown),
-            Error::NameInvalid => (Status::BAD_REQUEST, Code::NameInvalid),
             Error::SizeInvalid(_) => (Status::BAD_REQUEST, Code::SizeInvalid),
             Error::RangeInvalid { status } => return Self::range_of_upload(status, message),
             Error::Denied(_) => (Status::FORBIDDEN, Code::Denied),

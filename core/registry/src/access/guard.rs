@@ -7,8 +7,8 @@ use dockless_runtime::Runtime;
 use dockless_runtime::entropy::hex_id;
 use dockless_runtime::metric::{Counter, Family};
 
-use super::Refusal;
 use super::caller::{Caller, TokenGrant};
+use super::error::Refusal;
 use super::login::Logins;
 use super::passwords::Passwords;
 use super::policy::Policy;

@@ -10,8 +10,9 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
+use super::error::Refusal;
 use super::htpasswd::Htpasswd;
-use super::{Refusal, Settings};
+use super::settings::Settings;
 
 /// Most successful logins remembered: 40 bytes each, and more users than a password file holds.
 const REMEMBERED_MAX: usize = 16_384;

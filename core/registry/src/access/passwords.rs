@@ -8,7 +8,7 @@ use std::time::Duration;
 use dockless_runtime::disk::read_file;
 use dockless_runtime::{Disk, Runtime, Stat};
 
-use super::OpenError;
+use super::error::OpenError;
 use super::htpasswd::{FILE_BYTES_MAX, Htpasswd};
 
 /// The newest password file that could be read, and whether it is still the newest there is.

@@ -81,11 +81,6 @@ impl Pattern {
         self.text.split('*').next().unwrap_or_default()
     }
 
-    /// Whether the pattern has no star, and so matches one name only.
-    pub fn is_literal(&self) -> bool {
-        !self.text.contains('*')
-    }
-
     /// Whether `name` matches from its first to its last character. Costs at most pattern x name steps.
     pub fn matches(&self, name: &str) -> bool {
         let prefix = self.literal_prefix();

@@ -147,13 +147,6 @@ impl Policy {
         self.of(user, action).flat_map(|rule| &rule.repositories)
     }
 
-    /// The user names that rules mention, without the two general ones; for a warning about names that no
-    /// password file knows.
-    pub fn named_users(&self) -> impl Iterator<Item = &str> {
-        let names = self.rules.iter().flat_map(|rule| &rule.users).map(String::as_str);
-        names.filter(|name| *name != ANONYMOUS && *name != AUTHENTICATED)
-    }
-
     fn of<'a>(&'a self, user: Option<&'a str>, action: Action) -> impl Iterator<Item = &'a Rule> {
         self.rules.iter().filter(move |rule| rule.actions.contains(&action) && rule.names(user))
     }

@@ -265,7 +265,7 @@ fn uploads_that_receive_nothing_expire_and_others_do_not() {
         machine.simulation.run_for(Duration::from_secs(5 * 3600));
         assert!(!known(&old) && known(&young), "dropped without being asked to");
         assert_eq!(machine.metric("dockless_uploads_total{step=\"expired\"}"), 1);
-        assert_eq!(machine.run(machine.registry.sweep()), Ok(0));
+        assert_eq!(machine.run(machine.registry.inner.sweep_uploads()), Ok(0));
     }
 }
 

@@ -19,8 +19,6 @@ fn row(error: &StoreError) -> usize {
         StoreError::Damaged(_) => 7,
         StoreError::NotSealed => 8,
         StoreError::Io(_) => 9,
-        // This driver stores every algorithm that has a name here.
-        StoreError::AlgorithmUnsupported(_) => usize::MAX,
     }
 }
 
