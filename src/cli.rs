@@ -3,11 +3,9 @@
 mod admin_client;
 mod completion;
 mod du;
-mod failure;
 mod healthcheck;
 mod inspect;
 mod ls;
-pub(crate) mod output;
 mod reference;
 mod rm;
 mod serve;
@@ -24,9 +22,9 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use dockless_runtime::disk::RealDisk;
 
-pub(crate) use failure::Failure;
-
 use crate::config::{self, Settings, Sources};
+use crate::failure::Failure;
+use crate::output;
 
 /// What `--help` says after the verbs.
 const AFTER_HELP: &str = "\
@@ -118,7 +116,7 @@ type Environment = Vec<(String, String)>;
 
 /// Reads the settings from the named file (or the one that `DOCKLESS_CONFIG` names), the environment and `flags`.
 fn load(file: Option<PathBuf>, flags: toml::Table) -> Result<(Settings, Environment), Failure> {
-    let environment = config::environment();
+    let environment = config::environment()?;
     let named = || {
         let (_, path) = environment.iter().find(|(name, _)| name == config::CONFIG_VARIABLE)?;
         (!path.is_empty()).then(|| PathBuf::from(path))

@@ -12,13 +12,16 @@ pub(crate) mod units;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use dockless_oci::manifest::MANIFEST_BYTES_MAX;
 use dockless_runtime::disk::{self, Disk};
 use toml::{Table, Value};
 
 pub(crate) use environment::CONFIG_VARIABLE;
 pub(crate) use settings::Settings;
+use units::Size;
 
 /// Why a configuration was refused. Each says where the mistake stands and what would be right.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +44,7 @@ pub(crate) enum ConfigError {
     /// A variable of the environment sets nothing.
     #[error("unknown environment variable `{variable}`")]
     UnknownVariable { variable: String, nearest: Option<String> },
-    /// Two settings, or a setting and the machine, contradict each other.
+    /// A setting that no node could work with, or that contradicts another one or the machine.
     #[error("{0}")]
     Contradiction(String),
 }
@@ -57,7 +60,11 @@ impl ConfigError {
                 "variables that begin with `DOCKLESS_` set a key; `dockless reference configuration` lists them"
                     .to_owned(),
             ),
-            _ => None,
+            Self::Unreadable { .. } => {
+                Some("name a file that this user may read with `--config`, or leave it out".to_owned())
+            }
+            Self::UnreadableSecret { .. } => Some("name a file that this user may read".to_owned()),
+            Self::File { .. } | Self::Variable { .. } | Self::Contradiction(_) => None,
         }
     }
 }
@@ -106,8 +113,35 @@ impl Settings {
         *self == other
     }
 
-    /// Refuses settings that contradict each other.
+    /// Refuses settings that no node could work with.
     fn check(&self) -> Result<(), ConfigError> {
+        self.check_limits()?;
+        self.check_pairs()
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        let contradiction = |text: String| Err(ConfigError::Contradiction(text));
+        let periods = [
+            ("http.header_timeout", self.http.header_timeout),
+            ("http.keep_alive_timeout", self.http.keep_alive_timeout),
+            ("http.idle_timeout", self.http.idle_timeout),
+            ("access.token_lifetime", self.access.token_lifetime),
+            ("uploads.expire_after", self.uploads.expire_after),
+        ];
+        if let Some((key, _)) = periods.iter().find(|(_, period)| period.0.is_zero()) {
+            return contradiction(format!("`{key}` is 0; write a length of time such as `30s`"));
+        }
+        if self.limits.connections_max == Some(0) {
+            return contradiction("`limits.connections_max` is 0, so nobody could connect".to_owned());
+        }
+        let most = Size(MANIFEST_BYTES_MAX as u64);
+        if self.manifests.bytes_max > most {
+            return contradiction(format!("`manifests.bytes_max` is at most `{most}`"));
+        }
+        Ok(())
+    }
+
+    fn check_pairs(&self) -> Result<(), ConfigError> {
         let contradiction = |text: &str| Err(ConfigError::Contradiction(text.to_owned()));
         match (&self.tls.certificate, &self.tls.key) {
             (Some(_), None) => return contradiction("`tls.certificate` is set but `tls.key` is not"),
@@ -128,12 +162,30 @@ impl Settings {
     }
 }
 
-/// The environment variables of this process, those that are not UTF-8 left out.
+/// The environment variables of this process.
+///
+/// # Errors
+/// One of ours is not UTF-8; any other such is left out.
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read, once, and handed on")]
-pub(crate) fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+pub(crate) fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    texts(std::env::vars_os())
+}
+
+fn texts(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut texts = Vec::new();
+    for (name, value) in variables {
+        let Ok(variable) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => texts.push((variable, value)),
+            Err(_) if variable.starts_with(environment::PREFIX) => {
+                return Err(ConfigError::Variable { variable, message: "not UTF-8 text".to_owned() });
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(texts)
 }
 
 /// The directory that is used when none was named.

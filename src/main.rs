@@ -2,8 +2,10 @@
 
 mod cli;
 mod config;
+mod failure;
 mod node;
 mod notify;
+mod output;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -7,13 +7,14 @@ mod port_holder;
 mod signals;
 
 use std::fmt::Display;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dockless_api::tls::Certificates;
 use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts};
 use dockless_meta::LocalLedger;
-use dockless_registry::access::{Access, open_or_create_key};
+use dockless_registry::access::{Access, OpenError, open_or_create_key};
 use dockless_registry::{Parts, Registry};
 use dockless_runtime::disk::CountedDisk;
 use dockless_runtime::metric::Counter;
@@ -22,8 +23,8 @@ use dockless_store::{DataDirectory, DataDirectoryError, FilesystemStore};
 
 use tokio::sync::oneshot;
 
-use crate::cli::Failure;
 use crate::config::Settings;
+use crate::failure::Failure;
 use crate::notify::{Notifier, State};
 use crate::telemetry::LogHandle;
 use bind::Bound;
@@ -69,7 +70,7 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let (registry, tls) = tokio::try_join!(registry, open_certificates(&runtime, settings, &directory))?;
     let listening = Listening::new(&bound, settings);
     listening.warn(settings, access.required(), tls.as_deref());
-    let door = Door::new(DoorParts {
+    let parts = DoorParts {
         registry: registry.clone(),
         access,
         runtime: runtime.clone(),
@@ -81,17 +82,9 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
             data: data.clone(),
             listeners: listening.urls.clone(),
         },
-    });
-    let door = door.map_err(|error| Failure::usage(error.to_string()))?;
-    let (stop, stopping) = shutdown();
-    let (over, served) = oneshot::channel();
-    let serving = dockless_api::serve(door, listeners(admin, bound, settings), stopping);
-    runtime.spawn("serve", async move {
-        serving.await;
-        // The receiver is gone when a second signal stops the node at once.
-        let _ = over.send(());
-    });
-    listening.announce(&data, start.json)?;
+    };
+    let (stop, served) = serve(parts, listeners(admin, bound, settings))?;
+    listening.announce(&data, start.json);
     start.notifier.tell(State::Ready);
     let end = async {
         // An error means that the task is gone, and with it the sockets.
@@ -102,6 +95,24 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let ended = until_stopped(&start.notifier, &mut signals, &stop, end, reload).await;
     listening.remove_sockets(&runtime, &directory);
     ended
+}
+
+/// Opens the doors; gives what closes them, and what completes once they are closed.
+fn serve(
+    parts: DoorParts,
+    listeners: Vec<BoundListener>,
+) -> Result<(ShutdownTrigger, oneshot::Receiver<()>), Failure> {
+    let runtime = parts.runtime.clone();
+    let door = Door::new(parts).map_err(|error| Failure::usage(error.to_string()))?;
+    let (stop, stopping) = shutdown();
+    let (over, served) = oneshot::channel();
+    let serving = dockless_api::serve(door, listeners, stopping);
+    runtime.spawn("serve", async move {
+        serving.await;
+        // The receiver is gone when a second signal stops the node at once.
+        let _ = over.send(());
+    });
+    Ok((stop, served))
 }
 
 /// Obeys signals until the node has come to its `end`.
@@ -151,12 +162,18 @@ async fn open_directory(runtime: &Runtime, data: &Path) -> Result<DataDirectory,
         match error {
             DataDirectoryError::Locked { .. } => failure
                 .hint("stop that one (`dockless status` shows it), or give another directory with `--data`"),
-            DataDirectoryError::Io { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            DataDirectoryError::Io { error, .. } if is_of_path(error.kind()) => {
                 failure.hint("give a directory that this user may write with `--data`")
             }
             _ => failure,
         }
     })
+}
+
+/// Whether an error speaks of the path that was given, and not of the disk below it.
+fn is_of_path(kind: ErrorKind) -> bool {
+    use ErrorKind as Kind;
+    matches!(kind, Kind::PermissionDenied | Kind::NotFound | Kind::NotADirectory | Kind::ReadOnlyFilesystem)
 }
 
 /// Makes what decides who may do what.
@@ -173,7 +190,15 @@ async fn open_access(
             None => open_or_create_key(&within, &keys).map_err(|error| Failure::failed(error.to_string()))?,
         };
         let access = Access::from_htpasswd(within, htpasswd, settings.rules(), key, settings.access());
-        access.map_err(|error| Failure::usage(error.to_string()))
+        access.map_err(|error| {
+            let failure = Failure::usage(error.to_string());
+            match error {
+                OpenError::Unreadable { .. } => {
+                    failure.hint("`access.htpasswd` names a file; make one with: htpasswd -B -c FILE USER")
+                }
+                _ => failure,
+            }
+        })
     };
     runtime.blocking("open access", open).await.map_err(failed("cannot read the users"))?
 }
@@ -206,11 +231,16 @@ async fn open_certificates(
     if settings.http.plain_http {
         return Ok(None);
     }
+    let refused = failed("cannot open the certificates");
     let opened = match (&settings.tls.certificate, &settings.tls.key) {
-        (Some(certificate), Some(key)) => Certificates::given(runtime, certificate, key).await,
-        _ => Certificates::own(runtime, &directory.keys(), &settings.tls.names).await,
+        (Some(certificate), Some(key)) => {
+            let opened = Certificates::given(runtime, certificate, key).await;
+            let hint = "`tls.certificate` and `tls.key` name PEM files that this user may read";
+            opened.map_err(|error| refused(error).hint(hint))?
+        }
+        _ => Certificates::own(runtime, &directory.keys(), &settings.tls.names).await.map_err(refused)?,
     };
-    opened.map(Some).map_err(failed("cannot open the certificates"))
+    Ok(Some(opened))
 }
 
 /// The sockets as the door takes them.

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::net::UnixStream;
 
-use super::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 pub(crate) use answer::{Repository, TagRow, Totals, Usage};
 
 /// Name of the socket in the data directory.
@@ -166,18 +166,6 @@ fn refusal(status: StatusCode, body: &[u8]) -> Failure {
     Failure { exit, message, hint: None }
 }
 
-/// `text` as one value of a query.
-pub(crate) fn encode(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-        encoded
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,11 +194,5 @@ mod tests {
         let failure = AdminClient::connect(directory.path()).await.err().unwrap();
         assert_eq!(failure.exit, Exit::Unreachable);
         assert!(failure.hint.unwrap().contains("dockless serve --data"), "{}", failure.message);
-    }
-
-    #[test]
-    fn values_of_a_query_are_encoded() {
-        assert_eq!(encode("a/b:1"), "a/b:1");
-        assert_eq!(encode("a&b c=ü"), "a%26b%20c%3D%C3%BC");
     }
 }

@@ -4,7 +4,8 @@ use clap::Args;
 use clap_complete::Shell;
 use serde::Serialize;
 
-use super::{Failure, output};
+use crate::failure::Failure;
+use crate::output;
 
 /// `dockless completion SHELL [--json]`.
 #[derive(Args)]
@@ -34,7 +35,6 @@ impl Completion {
         if self.json {
             return output::json(&Answer { shell: self.shell.to_string(), script: &script });
         }
-        output::text(&script);
-        Ok(())
+        output::text(&script)
     }
 }

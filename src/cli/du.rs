@@ -3,10 +3,11 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::NodeArgs;
 use super::admin_client::{AdminClient, Repository, Totals, Usage};
-use super::output::{self, Table};
 use super::target::Target;
-use super::{Failure, NodeArgs};
+use crate::failure::Failure;
+use crate::output::{self, Table};
 
 /// `dockless du [REPOSITORY]`.
 #[derive(Args)]
@@ -30,14 +31,14 @@ struct Answer<'a> {
 impl Du {
     /// Prints the usage, the largest repository first.
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let repository = self.repository.as_ref().map(Target::whole).transpose()?;
         let mut client = AdminClient::connect(&self.node.data()?).await?;
-        if let Some(target) = &self.repository {
-            let usage: Usage = client.usage(&target.repository).await?;
+        if let Some(repository) = repository {
+            let usage: Usage = client.usage(repository).await?;
             if self.node.json {
-                return output::json(&Repository { name: target.repository.clone(), usage });
+                return output::json(&Repository { name: repository.clone(), usage });
             }
-            output::text(&one(&usage));
-            return Ok(());
+            return output::text(&one(&usage));
         }
         let totals = client.totals().await?;
         let mut repositories = client.repositories("").await?;
@@ -45,8 +46,7 @@ impl Du {
         if self.node.json {
             return output::json(&Answer { total: &totals, repositories: &repositories });
         }
-        output::text(&all(&repositories, &totals));
-        Ok(())
+        output::text(&all(&repositories, &totals))
     }
 }
 

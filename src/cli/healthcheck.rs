@@ -4,8 +4,10 @@ use clap::Args;
 use http::StatusCode;
 use serde::Serialize;
 
+use super::NodeArgs;
 use super::admin_client::AdminClient;
-use super::{Failure, NodeArgs, output};
+use crate::failure::Failure;
+use crate::output;
 
 /// `dockless healthcheck [--ready]`.
 #[derive(Args)]
@@ -38,10 +40,7 @@ impl Healthcheck {
         }
         match (healthy, self.node.json) {
             (true, true) => Ok(()),
-            (true, false) => {
-                output::line(if self.ready { "ready" } else { "healthy" });
-                Ok(())
-            }
+            (true, false) => output::line(if self.ready { "ready" } else { "healthy" }),
             (false, _) => Err(Failure::failed(format!("the node answers {}: {answer}", status.as_u16()))),
         }
     }

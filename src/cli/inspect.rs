@@ -4,10 +4,11 @@ use clap::Args;
 use dockless_oci::Reference;
 use serde_json::Value;
 
+use super::NodeArgs;
 use super::admin_client::AdminClient;
-use super::output::{self, Table};
 use super::target::Target;
-use super::{Failure, NodeArgs};
+use crate::failure::Failure;
+use crate::output::{self, Table};
 
 /// `dockless inspect REPOSITORY[:TAG|@DIGEST]`.
 #[derive(Args)]
@@ -28,8 +29,7 @@ impl Inspect {
         if self.node.json {
             return output::json(&answer);
         }
-        output::text(&shown(&answer));
-        Ok(())
+        output::text(&shown(&answer))
     }
 }
 
@@ -38,7 +38,7 @@ fn shown(answer: &Value) -> String {
     let mut text = String::new();
     let mut field = |name: &str, value: Option<String>| {
         if let Some(value) = value {
-            text.push_str(&format!("{name:<14}{value}\n"));
+            text.push_str(&format!("{name:<14}{}\n", output::visible(&value)));
         }
     };
     let word = |name: &str| answer[name].as_str().map(str::to_owned);
@@ -95,13 +95,13 @@ mod tests {
     fn a_manifest_is_shown_with_what_it_refers_to() {
         let answer = json!({
             "repository": "a/b", "digest": "sha256:1", "media_type": "m", "artifact_type": null, "size": 2048,
-            "subject": null, "tags": ["v1", "latest"], "annotations": { "k": "v" },
+            "subject": null, "tags": ["v1", "latest"], "annotations": { "k": "v\u{1b}[2J" },
             "references": [{ "digest": "sha256:2", "size": 10, "kind": "blob", "held": false }],
             "references_total": 3,
             "referrers": [{ "digest": "sha256:3", "size": 11, "media_type": "m", "artifact_type": "sig" }],
         });
         let expected = "repository    a/b\ndigest        sha256:1\ntype          m\nsize          2.00 KiB\n\
-                        tags          v1, latest\nannotation    k=v\n\
+                        tags          v1, latest\nannotation    k=v\\u{1b}[2J\n\
                         \nrefers to\n  DIGEST    SIZE  KIND\n  sha256:2  10 B  blob (not held)\n  and 2 more\n\
                         \nreferred to by\n  DIGEST    SIZE  KIND\n  sha256:3  11 B  sig\n";
         assert_eq!(shown(&answer), expected);

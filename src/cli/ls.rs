@@ -3,9 +3,10 @@
 use clap::Args;
 use serde::Serialize;
 
+use super::NodeArgs;
 use super::admin_client::{AdminClient, Repository};
-use super::output::{self, Table};
-use super::{Failure, NodeArgs};
+use crate::failure::Failure;
+use crate::output::{self, Table};
 
 /// `dockless ls [PREFIX]`.
 #[derive(Args)]
@@ -36,8 +37,7 @@ impl Ls {
             );
             return Ok(());
         }
-        output::text(&table(&repositories).render());
-        Ok(())
+        output::text(&table(&repositories).render())
     }
 }
 

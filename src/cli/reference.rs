@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, output};
 use crate::config;
+use crate::failure::Failure;
+use crate::output;
 
 /// Columns of the help texts on the page, whatever the terminal.
 const PAGE_COLUMNS: usize = 100;
@@ -41,8 +42,7 @@ impl Reference {
             Page::Configuration => config::reference::page(),
             Page::Commands => commands(),
             Page::Man { verb } => manual(verb.as_deref())?,
-        });
-        Ok(())
+        })
     }
 }
 

@@ -4,10 +4,11 @@ use clap::Args;
 use dockless_oci::Reference;
 use serde_json::{Value, json};
 
+use super::NodeArgs;
 use super::admin_client::AdminClient;
-use super::failure::{Exit, Failure};
 use super::target::Target;
-use super::{NodeArgs, output};
+use crate::failure::{Exit, Failure};
+use crate::output;
 
 /// `dockless rm TARGET...`.
 #[derive(Args)]
@@ -41,7 +42,7 @@ impl Rm {
                 Ok(_) => {
                     removed.push(target.to_string());
                     if !self.node.json {
-                        output::line(&format!("removed {target}"));
+                        output::line(&format!("removed {target}"))?;
                     }
                 }
                 Err(failure) if self.ignore_missing && failure.exit == Exit::NotFound => {}

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use toml::{Table, Value};
 
-use super::{Failure, path_value};
+use super::path_value;
 use crate::config::settings::{LogFormat, LogLevel, Settings};
+use crate::failure::Failure;
 use crate::node::{self, Start};
 use crate::notify::Notifier;
 use crate::{config, telemetry};

@@ -3,8 +3,10 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::NodeArgs;
 use super::admin_client::AdminClient;
-use super::{Failure, NodeArgs, output};
+use crate::failure::Failure;
+use crate::output;
 
 /// `dockless status`.
 #[derive(Args)]
@@ -18,15 +20,14 @@ impl Status {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
         let mut client = AdminClient::connect(&self.node.data()?).await?;
         let mut answer: Value = client.get("status").await?;
-        // A node that was given a certificate has no authority of its own to show.
+        // A node that speaks no TLS has nothing to trust.
         if let Ok(trust) = client.get::<Value>("trust").await {
             answer["trust"] = trust;
         }
         if self.node.json {
             return output::json(&answer);
         }
-        output::text(&shown(&answer));
-        Ok(())
+        output::text(&shown(&answer))
     }
 }
 

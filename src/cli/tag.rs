@@ -4,10 +4,11 @@ use clap::Args;
 use dockless_oci::{Reference, Tag as TagName};
 use serde_json::json;
 
+use super::NodeArgs;
 use super::admin_client::AdminClient;
-use super::output;
 use super::target::Target;
-use super::{Failure, NodeArgs};
+use crate::failure::Failure;
+use crate::output;
 
 /// `dockless tag REPOSITORY:TAG NEW...`.
 #[derive(Args)]
@@ -42,7 +43,7 @@ impl Tag {
                 .await?;
             digest = answer["digest"].clone();
             if !self.node.json {
-                output::line(&format!("{repository}:{tag} is {}", digest.as_str().unwrap_or_default()));
+                output::line(&format!("{repository}:{tag} is {}", digest.as_str().unwrap_or_default()))?;
             }
         }
         if self.node.json {

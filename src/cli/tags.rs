@@ -4,10 +4,11 @@ use clap::Args;
 use dockless_oci::RepositoryName;
 use serde::Serialize;
 
+use super::NodeArgs;
 use super::admin_client::{AdminClient, TagRow};
-use super::output::{self, Table};
 use super::target::Target;
-use super::{Failure, NodeArgs};
+use crate::failure::Failure;
+use crate::output::{self, Table};
 
 /// `dockless tags REPOSITORY`.
 #[derive(Args)]
@@ -28,8 +29,8 @@ struct Answer<'a> {
 impl Tags {
     /// Prints the list.
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let repository = self.repository.whole()?;
         let mut client = AdminClient::connect(&self.node.data()?).await?;
-        let repository = &self.repository.repository;
         let tags = client.tags(repository).await?;
         if self.node.json {
             return output::json(&Answer { repository, tags: &tags });
@@ -38,7 +39,6 @@ impl Tags {
         for row in &tags {
             table.row(vec![row.tag.to_string(), row.digest.to_string()]);
         }
-        output::text(&table.render());
-        Ok(())
+        output::text(&table.render())
     }
 }

@@ -6,6 +6,8 @@ use dockless_oci::digest::Digest;
 use dockless_oci::name::{RepositoryName, Tag};
 use dockless_oci::reference::Reference;
 
+use crate::failure::Failure;
+
 /// A repository, and perhaps a tag or digest in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -13,6 +15,20 @@ pub(crate) struct Target {
     pub(crate) repository: RepositoryName,
     /// The tag or digest; absent when only the repository was named.
     pub(crate) reference: Option<Reference>,
+}
+
+impl Target {
+    /// The repository, for verbs that are about a whole one.
+    ///
+    /// # Errors
+    /// A tag or digest was named as well.
+    pub(crate) fn whole(&self) -> Result<&RepositoryName, Failure> {
+        match &self.reference {
+            None => Ok(&self.repository),
+            Some(_) => Err(Failure::usage(format!("`{self}` is not a whole repository"))
+                .hint(format!("write `{}`, or use `dockless inspect {self}`", self.repository))),
+        }
+    }
 }
 
 impl FromStr for Target {
@@ -57,6 +73,13 @@ impl std::fmt::Display for Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tag_is_no_whole_repository() {
+        let whole = |text: &str| text.parse::<Target>().unwrap().whole().cloned();
+        assert_eq!(whole("you/app").unwrap().as_str(), "you/app");
+        assert!(whole("you/app:1").unwrap_err().hint.unwrap().contains("write `you/app`"));
+    }
 
     #[test]
     fn targets_are_read_as_people_write_them() {

@@ -3,6 +3,7 @@
 mod certificate;
 mod files;
 mod host;
+mod machine;
 mod record;
 mod served;
 
@@ -16,11 +17,12 @@ use clap::Args;
 use dockless_runtime::Runtime;
 use serde::Serialize;
 
-use super::failure::{Exit, Failure};
-use super::output;
+use crate::failure::{Exit, Failure};
+use crate::output;
 use certificate::Authority;
-use files::{Change, Client, Machine, PlannedFile};
+use files::{Change, Client, PlannedFile};
 use host::Host;
+use machine::Machine;
 use record::{Record, Removal};
 
 /// Longest answer read from the terminal; it is a word.
@@ -130,14 +132,16 @@ impl Trust {
         let record = Record::read(machine, &self.host)?;
         let clients = if self.only.is_empty() { &Client::ALL[..] } else { &self.only };
         let files = files::plan(machine, &self.host, &authority.pem, clients, record.as_ref())?;
-        let needed = files.iter().any(|file| file.change != Change::Keep);
+        let changed = files.iter().filter(|file| file.change != Change::Keep);
+        let changed: Vec<_> = changed.map(|file| (&*file.path, &*file.content)).collect();
+        let needed = !changed.is_empty();
         if !self.json {
             say(out, &shown(&self.host, authority, &files));
         }
         let written = needed && !self.dry_run;
         if written {
             self.consent("Write these files?")?;
-            record.unwrap_or_default().write(machine, &self.host, &files)?;
+            record.unwrap_or_default().write(machine, &self.host, &changed)?;
         }
         if self.json {
             let answer = Answer { host: self.host.to_string(), authority, files: &files, written };
@@ -227,7 +231,7 @@ fn say(out: &mut dyn Write, text: &str) {
 fn shown(host: &Host, authority: &Authority, files: &[PlannedFile]) -> String {
     format!(
         "{host} presents this authority:\n  subject      {}\n  valid        {} to {}\n  fingerprint  {}\n\n{}\n",
-        authority.subject,
+        output::visible(&authority.subject),
         authority.not_before,
         authority.not_after,
         authority.fingerprint,

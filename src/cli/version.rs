@@ -3,7 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, output};
+use crate::failure::Failure;
+use crate::output;
 
 /// `dockless version [--json]`.
 #[derive(Args)]
@@ -26,7 +27,6 @@ impl Version {
         if self.json {
             return output::json(&Answer { version });
         }
-        output::line(&format!("dockless {version}"));
-        Ok(())
+        output::line(&format!("dockless {version}"))
     }
 }

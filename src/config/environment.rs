@@ -7,7 +7,7 @@ use super::settings::Settings;
 use super::{ConfigError, insert};
 
 /// What every variable of ours begins with.
-const PREFIX: &str = "DOCKLESS_";
+pub(super) const PREFIX: &str = "DOCKLESS_";
 
 /// The variable that names the configuration file; the only one that is not a key of it.
 pub(crate) const CONFIG_VARIABLE: &str = "DOCKLESS_CONFIG";

@@ -10,6 +10,10 @@ use super::settings::{GrantedAction, Settings};
 use super::units::Size;
 use super::{ConfigError, file};
 
+/// Said of a key from either place; the key itself is not repeated.
+const TOKEN_KEY_MALFORMED: &str =
+    "the key for tokens is not 64 hexadecimal digits; `openssl rand -hex 32` makes one";
+
 impl Settings {
     /// The settings of the store of blobs.
     pub(crate) fn store(&self) -> dockless_store::Settings {
@@ -92,8 +96,7 @@ impl Settings {
             }
             (None, None) => return Ok(None),
         };
-        let malformed =
-            || ConfigError::Contradiction("`access.token_key` is not 64 hexadecimal digits".to_owned());
+        let malformed = || ConfigError::Contradiction(TOKEN_KEY_MALFORMED.to_owned());
         from_hex(text.trim()).map(Some).ok_or_else(malformed)
     }
 }

@@ -89,7 +89,8 @@ pub(crate) struct Http {
     /// token. When not given it is made from each request's own `Host` (or from a trusted proxy's headers).
     pub(crate) public_url: Option<String>,
     /// Addresses or networks (`10.0.0.0/8`) of the proxies in front, whose `Forwarded` and `X-Forwarded-*` headers are
-    /// believed; `unix` stands for every peer on a unix socket.
+    /// believed; `unix` stands for every peer on a unix socket. `Forwarded` counts before the others, so a proxy that
+    /// does not write it must remove what a client sent.
     pub(crate) trusted_proxies: Vec<String>,
     /// Speak plain HTTP, and no TLS, on every address, also those that other machines reach. For a node behind a proxy
     /// that ends TLS.

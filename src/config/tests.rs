@@ -69,7 +69,7 @@ fn variables_are_read_by_the_type_of_their_key() {
     let settings = load("", &environment, "").unwrap();
     assert!(settings.read_only);
     assert_eq!(settings.uploads.open_max, 7);
-    assert_eq!(settings.uploads.bytes_max, units::Size(3 << 30));
+    assert_eq!(settings.uploads.bytes_max, Size(3 << 30));
     assert_eq!(settings.http.idle_timeout, units::Period(std::time::Duration::from_secs(300)));
     assert_eq!(settings.access.rules[0].users, ["ci"]);
 }
@@ -133,6 +133,45 @@ fn settings_that_contradict_each_other_are_refused() {
         let (message, _) = refusal(file, &[]);
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_value_that_would_stop_the_node_from_working_is_refused() {
+    let table = [
+        ("http.header_timeout = '0s'", "`http.header_timeout` is 0"),
+        ("http.keep_alive_timeout = '0s'", "`http.keep_alive_timeout` is 0"),
+        ("http.idle_timeout = '0s'", "`http.idle_timeout` is 0"),
+        ("access.token_lifetime = '0s'", "`access.token_lifetime` is 0"),
+        ("uploads.expire_after = '0s'", "`uploads.expire_after` is 0"),
+        ("limits.connections_max = 0", "`limits.connections_max` is 0"),
+        ("manifests.bytes_max = '5MiB'", "at most `4MiB`"),
+    ];
+    for (file, expected) in table {
+        let (message, _) = refusal(file, &[]);
+        assert!(message.contains(expected), "{message}");
+    }
+    load("http.drain_timeout = '0s'\nmanifests.bytes_max = '4MiB'", &[], "").unwrap();
+}
+
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_and_any_other_left_out() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let odd = || OsString::from_vec(vec![b'/', 0xff]);
+    let good = ("HOME".into(), "/home/a".into());
+    let others = texts([good, ("OTHER".into(), odd())].into_iter()).unwrap();
+    assert_eq!(others, [("HOME".to_owned(), "/home/a".to_owned())]);
+    let error = texts([("DOCKLESS_DATA".into(), odd())].into_iter()).unwrap_err();
+    assert!(error.to_string().contains("`DOCKLESS_DATA`"), "{error}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_what_to_do() {
+    let path = Path::new("/nowhere/dockless.toml");
+    let sources = Sources { file: Some(path), environment: &[], flags: Table::new() };
+    let error = Settings::load(&RealDisk, sources).unwrap_err();
+    assert!(
+        error.to_string().contains("`/nowhere/dockless.toml`") && error.hint().unwrap().contains("--config")
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 
 use super::address::Address;
 use super::port_holder;
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// Connections the kernel keeps until they are accepted: as many as Linux allows by default (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::address::Address;
 use super::bind::Bound;
-use crate::cli::{Failure, output};
 use crate::config::Settings;
+use crate::output;
 
 /// Where the node listens, as people are told.
 pub(super) struct Listening {
@@ -79,18 +79,19 @@ impl Listening {
         }
     }
 
-    /// The first line of output; as `json` one object with the same content.
-    pub(super) fn announce(&self, data: &Path, json: bool) -> Result<(), Failure> {
+    /// Writes the first line of output; as `json` one object with the same content.
+    pub(super) fn announce(&self, data: &Path, json: bool) {
         let version = env!("CARGO_PKG_VERSION");
-        if json {
-            return output::json_line(&Announcement { version, listeners: &self.urls, data });
+        let urls = self.urls.join(" ");
+        let written = if json {
+            output::json_line(&Announcement { version, listeners: &self.urls, data })
+        } else {
+            output::line(&format!("dockless {version} listens on {urls}, its data is in {}", data.display()))
+        };
+        // A node that nobody hears still serves.
+        if let Err(failure) = written {
+            tracing::warn!("{}", failure.message);
         }
-        output::line(&format!(
-            "dockless {version} listens on {}, its data is in {}",
-            self.urls.join(" "),
-            data.display()
-        ));
-        Ok(())
     }
 }
 

@@ -3,8 +3,8 @@
 use dockless_oci::{Digest, RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminClient, encode};
-use crate::cli::failure::Failure;
+use super::AdminClient;
+use crate::failure::Failure;
 
 /// Items asked for at once when a list is read.
 const PAGE_ITEMS: usize = 1000;
@@ -68,6 +68,7 @@ struct TagPage {
     tags: Vec<TagRow>,
 }
 
+/// Names and tags stand in paths and queries as they are: their grammar has nothing that needs an escape.
 impl AdminClient {
     /// Every repository whose name begins with `prefix`, in the order of names.
     pub(crate) async fn repositories(&mut self, prefix: &str) -> Result<Vec<Repository>, Failure> {
@@ -75,7 +76,7 @@ impl AdminClient {
         let mut after = String::new();
         loop {
             let page: RepositoryPage =
-                self.get(&format!("repositories?n={PAGE_ITEMS}&after={}", encode(&after))).await?;
+                self.get(&format!("repositories?n={PAGE_ITEMS}&after={after}")).await?;
             let Some(last) = page.repositories.last() else { return Ok(all) };
             after = last.name.to_string();
             let whole = page.repositories.len() < PAGE_ITEMS;
@@ -95,7 +96,7 @@ impl AdminClient {
         let mut all: Vec<TagRow> = Vec::new();
         loop {
             let after = all.last().map(|row| row.tag.to_string()).unwrap_or_default();
-            let path = format!("repositories/{repository}/tags?n={PAGE_ITEMS}&after={}", encode(&after));
+            let path = format!("repositories/{repository}/tags?n={PAGE_ITEMS}&after={after}");
             let page: TagPage = self.get(&path).await?;
             let whole = page.tags.len() < PAGE_ITEMS;
             all.extend(page.tags);
@@ -107,7 +108,7 @@ impl AdminClient {
 
     /// What a repository holds.
     pub(crate) async fn usage(&mut self, repository: &RepositoryName) -> Result<Usage, Failure> {
-        self.get(&format!("usage?repository={}", encode(repository.as_str()))).await
+        self.get(&format!("usage?repository={repository}")).await
     }
 
     /// What the node holds.

@@ -1,11 +1,12 @@
 //! What a person needs to know of an authority before trusting it.
 
-use dockless_oci::Digest;
+use dockless_api::tls::{certificate_pem, fingerprint};
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::cli::failure::Failure;
+use crate::failure::Failure;
+use crate::output;
 
 /// The authority of a node, as shown.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -30,8 +31,8 @@ pub(super) fn authority<'a>(
     let last = chain.last().ok_or_else(|| Failure::failed("the node presented no certificate"))?;
     let parsed = parse(last)?;
     if parsed.subject() != parsed.issuer() {
-        let message =
-            format!("the node does not present its authority, only what `{}` issued", parsed.issuer());
+        let issuer = output::visible(&parsed.issuer().to_string());
+        let message = format!("the node does not present its authority, only what `{issuer}` issued");
         return Err(Failure::failed(message).hint("ask its owner for the certificate of that authority"));
     }
     Ok(last)
@@ -50,15 +51,8 @@ pub(super) fn describe(certificate: &CertificateDer<'_>) -> Result<Authority, Fa
         not_before: date(validity.not_before),
         not_after: date(validity.not_after),
         fingerprint: fingerprint(certificate),
-        pem: pem(certificate),
+        pem: certificate_pem(certificate),
     })
-}
-
-/// The fingerprint of a certificate.
-fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let digest = Digest::sha256(certificate);
-    let pairs = digest.hex().as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase());
-    pairs.collect::<Vec<_>>().join(":")
 }
 
 /// Whether a person who wrote `given` meant `fingerprint`: colons, case and the name of the hash do not matter.
@@ -68,28 +62,6 @@ pub(super) fn same_fingerprint(given: &str, fingerprint: &str) -> bool {
         text.strip_prefix("sha256:").unwrap_or(&text).replace([':', ' '], "")
     };
     plain(given) == plain(fingerprint)
-}
-
-/// The certificate as text (RFC 7468).
-fn pem(certificate: &CertificateDer<'_>) -> String {
-    const LINE: usize = 64;
-    let encoded = base64(certificate);
-    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    let mut rest = encoded.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(LINE));
-        text.push_str(line);
-        text.push('\n');
-        rest = after;
-    }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// Reads a certificate that came from the network.
@@ -105,11 +77,9 @@ mod tests {
 
     #[test]
     fn fingerprints_are_compared_as_people_copy_them() {
-        let shown = Digest::sha256(b"x").to_string();
-        let hex = shown.strip_prefix("sha256:").unwrap();
-        let pairs: Vec<_> =
-            hex.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
-        for given in [shown.clone(), hex.to_owned(), format!("SHA256:{}", pairs.join(":")), pairs.join(":")] {
+        let shown = fingerprint(b"x");
+        let hex = shown.replace(':', "").to_lowercase();
+        for given in [shown.clone(), hex.clone(), format!("sha256:{hex}"), format!("SHA256:{shown}")] {
             assert!(same_fingerprint(&given, &shown), "{given}");
         }
         for given in ["", "sha256:", &hex[..62]] {

@@ -1,18 +1,14 @@
 //! The files that make docker, podman and containerd trust a host: what is to be written, and how it differs.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use dockless_oci::Digest;
-use dockless_runtime::disk::{self, Disk};
 use serde::Serialize;
 
 use super::host::Host;
+use super::machine::Machine;
 use super::record::Record;
-use crate::cli::failure::Failure;
-
-/// Largest file compared. A certificate or a hosts.toml has some thousand bytes; what is larger is none of ours.
-pub(super) const FILE_BYTES_MAX: usize = 1 << 20;
+use crate::failure::Failure;
 
 /// A client whose configuration can be written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -62,30 +58,6 @@ pub(super) struct PlannedFile {
     /// What it will hold.
     #[serde(skip)]
     pub(super) content: String,
-}
-
-/// The machine whose `/etc` is written: the disk, and the directory that stands for `/`.
-pub(super) struct Machine<'a> {
-    /// Its files.
-    pub(super) disk: &'a dyn Disk,
-    /// `/`, or another directory in tests and images.
-    pub(super) root: &'a Path,
-}
-
-impl Machine<'_> {
-    /// The place of an absolute path on this machine.
-    pub(super) fn place(&self, absolute: &str) -> PathBuf {
-        self.root.join(absolute.trim_start_matches('/'))
-    }
-
-    /// The text at `path`; `None` when nothing is there.
-    pub(super) fn text(&self, path: &Path) -> Result<Option<String>, Failure> {
-        match disk::read_file(self.disk, path, FILE_BYTES_MAX) {
-            Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(refused("read", path, &error)),
-        }
-    }
 }
 
 /// Decides what must be written so that `clients` trust `host` by the authority `pem`. Writes nothing.
@@ -172,15 +144,6 @@ pub(super) fn diff(files: &[PlannedFile]) -> String {
         shown.push((file, old));
     }
     text
-}
-
-/// The failure of an access to `path`.
-pub(super) fn refused(verb: &str, path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::failed(format!("cannot {verb} `{}`: {error}", path.display()));
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => failure.hint("run it as root, for example with `sudo`"),
-        _ => failure,
-    }
 }
 
 /// Serializes `Replace` as its name alone.

@@ -6,9 +6,9 @@ use dockless_oci::Digest;
 use dockless_runtime::disk;
 use serde::{Deserialize, Serialize};
 
-use super::files::{Change, Machine, PlannedFile, refused};
 use super::host::Host;
-use crate::cli::failure::Failure;
+use super::machine::{Machine, refused};
+use crate::failure::Failure;
 
 /// Where records are kept, one file a host.
 const DIRECTORY: &str = "/etc/dockless/trust";
@@ -63,30 +63,30 @@ impl Record {
         self.files.iter().any(|file| file.path == path && file.digest == *digest)
     }
 
-    /// Writes the planned files, after the record of them: a crash between leaves nothing that `--undo` does not know.
+    /// Writes files, path and content, after the record of them: a crash between leaves nothing that `--undo` does not
+    /// know.
     pub(super) fn write(
         mut self,
         machine: &Machine<'_>,
         host: &Host,
-        files: &[PlannedFile],
+        files: &[(&Path, &str)],
     ) -> Result<(), Failure> {
-        let changed = || files.iter().filter(|file| file.change != Change::Keep);
         let own = place(machine, host);
         self.version = 1;
-        for path in changed().map(|file| &file.path).chain([&own]) {
+        for path in files.iter().map(|(path, _)| *path).chain([own.as_path()]) {
             for directory in missing_directories(machine, path)? {
                 if !self.directories.contains(&directory) {
                     self.directories.push(directory);
                 }
             }
         }
-        for file in changed() {
-            self.files.retain(|written| written.path != file.path);
-            let digest = Digest::sha256(file.content.as_bytes());
-            self.files.push(WrittenFile { path: file.path.clone(), digest });
+        for (path, content) in files {
+            self.files.retain(|written| written.path != *path);
+            let digest = Digest::sha256(content.as_bytes());
+            self.files.push(WrittenFile { path: path.to_path_buf(), digest });
         }
         self.save(machine, &own)?;
-        changed().try_for_each(|file| write_file(machine, &file.path, &file.content))
+        files.iter().try_for_each(|(path, content)| write_file(machine, path, content))
     }
 
     /// What would become of each file if it were taken back now.

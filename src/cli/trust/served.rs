@@ -12,7 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use super::host::Host;
-use crate::cli::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 /// Longest wait for the connection and its handshake: a person waits for it.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -33,9 +33,10 @@ pub(super) async fn certificates(
         .with_no_client_auth();
     let unreachable = |message: String| Failure { exit: Exit::Unreachable, message, hint: None };
     let shake = async {
-        let connection = tokio::net::TcpStream::connect(host.address())
-            .await
-            .map_err(|error| unreachable(format!("cannot connect to {host}: {error}")))?;
+        let connection = tokio::net::TcpStream::connect(host.address()).await.map_err(|error| {
+            unreachable(format!("cannot connect to {host}: {error}"))
+                .hint("start the node with `--listen` on an address that this machine reaches")
+        })?;
         let stream = TlsConnector::from(Arc::new(config))
             .connect(server_name(host)?, connection)
             .await

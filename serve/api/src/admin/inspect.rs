@@ -1,6 +1,6 @@
 //! One manifest: what it is, what it refers to, what refers to it.
 
-use dockless_meta::view::View;
+use dockless_meta::View;
 use dockless_oci::manifest::{ReferenceFact, ReferenceKind};
 use dockless_oci::{Digest, Reference, RepositoryName};
 use dockless_registry::{Error, Registry};

@@ -1,6 +1,6 @@
 //! Repositories, tags and usage, listed and changed.
 
-use dockless_meta::view::Usage;
+use dockless_meta::Usage;
 use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
 use dockless_registry::{Error, Registry};
 use http::Response;

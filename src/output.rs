@@ -1,22 +1,34 @@
 //! What verbs print: tables for people, JSON for machines, errors with a hint.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-use super::failure::Failure;
+use crate::failure::Failure;
 
 /// Spaces between two columns.
 const GAP: usize = 2;
 
-/// Writes one line to standard output. A reader that went away (`| head`) is not an error.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+/// Writes one line to standard output.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn line(line: &str) -> Result<(), Failure> {
+    text(&format!("{line}\n"))
 }
 
-/// Writes text as it is to standard output.
-pub(crate) fn text(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+/// Writes text as it is to standard output. A reader that went away (`| head`) is not an error.
+///
+/// # Errors
+/// Standard output takes no more, as on a full disk.
+pub(crate) fn text(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("cannot write to standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes one line to standard error, beside what a script reads.
@@ -25,15 +37,19 @@ pub(crate) fn note(text: &str) {
 }
 
 /// Writes a value as JSON to standard output.
+///
+/// # Errors
+/// As [`text`].
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    text(&json_text(value)?);
-    Ok(())
+    text(&json_text(value)?)
 }
 
 /// Writes a value as one line of JSON to standard output.
+///
+/// # Errors
+/// As [`text`].
 pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
-    line(&serde_json::to_string(value).map_err(|error| Failure::failed(error.to_string()))?);
-    Ok(())
+    line(&serde_json::to_string(value).map_err(|error| Failure::failed(error.to_string()))?)
 }
 
 /// A value as indented JSON, a line break at its end.
@@ -66,10 +82,10 @@ impl Table {
         }
     }
 
-    /// Adds a row, one cell a column.
+    /// Adds a row, one cell a column; what cannot be seen in a cell is shown as [`visible`] does.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.right.len(), "a cell for each column");
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| visible(cell)).collect());
     }
 
     /// The table as text; lines have no blanks at their end.
@@ -93,6 +109,18 @@ impl Table {
         }
         text
     }
+}
+
+/// Text that somebody else wrote, for a terminal: what cannot be seen, and could move the cursor or hide a line, stands
+/// as an escape.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, char| {
+        match char {
+            '"' | '\'' | '\\' => shown.push(char),
+            _ => shown.extend(char.escape_debug()),
+        }
+        shown
+    })
 }
 
 /// A number of bytes for people: three digits at most and a binary unit.
@@ -145,6 +173,14 @@ mod tests {
         table.row(vec!["a".into(), "1 B".into(), String::new()]);
         table.row(vec!["longer".into(), "10 KiB".into(), "x".into()]);
         assert_eq!(table.render(), "NAME      SIZE  NOTE\na          1 B\nlonger  10 KiB  x\n");
+    }
+
+    #[test]
+    fn what_could_move_the_cursor_is_shown_as_an_escape() {
+        assert_eq!(
+            visible("a \"b\" 'ü' \\ \u{1b}[2J\u{202e}\r\n"),
+            "a \"b\" 'ü' \\ \\u{1b}[2J\\u{202e}\\r\\n"
+        );
     }
 
     #[test]
