@@ -3,6 +3,7 @@
 mod crates;
 mod declared;
 mod documents;
+mod finding;
 mod floors;
 mod lengths;
 mod names;
@@ -13,28 +14,8 @@ mod words;
 
 use std::path::Path;
 
-pub(crate) use tree::Tree;
-
-/// One broken rule, at a place.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Finding {
-    /// Path from the root of the checkout, with `:line` when a line is to blame.
-    pub(crate) place: String,
-    /// The rule that is broken, and what to do instead.
-    pub(crate) rule: String,
-    /// Whether it fails the check, or is only said.
-    pub(crate) fatal: bool,
-}
-
-impl Finding {
-    fn refuse(place: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { place: place.into(), rule: rule.into(), fatal: true }
-    }
-
-    fn warn(place: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self { place: place.into(), rule: rule.into(), fatal: false }
-    }
-}
+use finding::Finding;
+use tree::Tree;
 
 /// Checks the checkout at `root` and prints what it finds; `Err` when a rule is broken.
 pub(crate) fn run(root: &Path) -> Result<(), String> {

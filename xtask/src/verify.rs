@@ -8,7 +8,7 @@ use crate::{pages, test, tidy};
 /// What `cargo deny` is asked. Its advisory database needs the network at every run, so it is not part of this.
 const DENY: [&str; 6] = ["deny", "--workspace", "check", "bans", "licenses", "sources"];
 /// The version of `cargo-deny` that the checks are written for.
-pub(crate) const DENY_SOURCE: &str = "cargo install --locked cargo-deny@0.20.2";
+const DENY_SOURCE: &str = "cargo install --locked cargo-deny@0.20.2";
 
 /// Runs every check in the order of its cost. `quick` leaves the tests to a run of `cargo xtask test`.
 pub(crate) fn run(root: &Path, quick: bool) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! The crates of the workspace: where each lies, what it is called, and what its manifest asks for.
 
-use super::{Finding, Tree};
+use super::finding::Finding;
+use super::tree::Tree;
 
 /// One crate, as its manifest says.
 #[derive(Debug)]

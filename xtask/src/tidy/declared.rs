@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::crates::Crate;
+use super::finding::Finding;
 use super::source::{Source, words};
-use super::{Finding, Tree};
+use super::tree::Tree;
 
 /// Files that no crate root reaches.
 pub(crate) fn check(tree: &Tree, crates: &[Crate]) -> Vec<Finding> {

@@ -1,7 +1,8 @@
 //! Documents that must follow the tree: ARCHITECTURE.md has one paragraph for each crate.
 
 use super::crates::Crate;
-use super::{Finding, Tree};
+use super::finding::Finding;
+use super::tree::Tree;
 
 const MAP: &str = "ARCHITECTURE.md";
 

@@ -1,7 +1,7 @@
 //! Floors and arrows: which crate may use which, computed from where both lie.
 
-use super::Finding;
 use super::crates::Crate;
+use super::finding::Finding;
 
 /// The load generator: a program of its own, so that its cost is not the server's.
 const LOAD: &str = "testkit/load";

@@ -1,6 +1,6 @@
 //! Lengths: files, functions, inline tests and traits stay small enough to be read in one go.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source::{Item, Source};
 
 // The numbers are those of the style sheet: nine in ten files of the code bases it learns from are below the first,

@@ -1,6 +1,7 @@
 //! Names of files: a noun of the domain, not a drawer for the rest.
 
-use super::{Finding, Tree};
+use super::finding::Finding;
+use super::tree::Tree;
 
 /// Stems that say nothing; also refused with an ending (`util`, `utils`, `utilities`).
 const EMPTY_WORDS: [&str; 7] = ["util", "common", "helper", "misc", "manager", "types", "stuff"];

@@ -7,7 +7,7 @@ use std::path::Path;
 /// Folders that hold no source of ours: build output, version control, and what tools leave behind.
 const SKIPPED: [&str; 3] = ["target", "node_modules", "fixtures"];
 /// Kinds of text the checks read.
-const SUFFIXES: [&str; 4] = ["rs", "toml", "md", "mod"];
+const SUFFIXES: [&str; 3] = ["rs", "toml", "md"];
 /// A checkout of more files than this is a mistake (a data directory under the root), not a house.
 const FILES_MAX: usize = 20_000;
 

@@ -1,6 +1,6 @@
 //! Words that mean "not finished": they belong in an issue, not in the code.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source::{Source, words};
 
 /// Refused in comments and in code.
