@@ -5,13 +5,11 @@
 //! function ran over piece `i` from `s_i`; the last piece, padded, gives the digest. The list is `s_1 .. s_{n-1}`,
 //! 32 bytes each, big-endian words as in the digest. A blob of fewer than two pieces has none.
 
-mod recorder;
+pub(crate) mod recorder;
 #[cfg(test)]
 mod tests;
 
 use dockless_oci::digest::{Digest, Sha256State};
-
-pub(crate) use recorder::ChainRecorder;
 
 /// The smallest piece: below it, reading costs more calls than bytes.
 pub const PIECE_BYTES_MIN: u64 = 256 * 1024;

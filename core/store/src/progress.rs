@@ -2,7 +2,8 @@
 
 use dockless_oci::digest::{Algorithm, Digest, Hasher, Sha256State};
 
-use crate::chain::{ChainList, ChainRecorder, PIECE_BYTES_MIN};
+use crate::chain::recorder::ChainRecorder;
+use crate::chain::{ChainList, PIECE_BYTES_MIN};
 
 /// Everything that one pass over an upload computes.
 #[derive(Clone)]

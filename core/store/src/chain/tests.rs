@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::recorder::ChainRecorder;
 use super::*;
 use crate::conformance::content;
 use crate::progress::Progress;

@@ -13,6 +13,7 @@ mod reading;
 mod restore;
 mod session;
 mod shelf;
+mod standing;
 pub(crate) mod state_file;
 mod verified;
 pub(super) mod work;
@@ -34,6 +35,7 @@ use self::prepare::Shards;
 use self::reader::Reader;
 use self::session::{Session, Stage};
 use self::shelf::Shelf;
+use self::standing::Standing;
 use self::work::{Work, remove_files};
 use self::writer::FilesystemWriter;
 use crate::blob::Blob;
@@ -85,7 +87,11 @@ impl FilesystemStore {
         };
         let (shards, found): (_, _) = prepared.await?.map_err(|error: StoreError| error)?;
         let sessions = Sessions::default();
-        sessions.lock().extend(found.into_iter().map(|session| (session.id().clone(), Arc::new(session))));
+        sessions.lock().extend(
+            found
+                .into_iter()
+                .map(|(status, slots)| (status.id.clone(), Arc::new(Session::dormant(status, slots)))),
+        );
         let shelf = Arc::new(Shelf::new(ground.clone()));
         Ok(Arc::new(Self { ground, shelf, shards: Arc::new(shards), sessions: Arc::new(sessions) }))
     }
@@ -95,14 +101,15 @@ impl FilesystemStore {
         &self,
         name: &'static str,
         session: &Arc<Session>,
-        job: impl FnOnce(&Ground, &Session, &mut Work) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(&Ground, &Standing, &mut Work) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let mut stage = session.lock().await;
         let (ground, session, sessions) = (self.ground.clone(), session.clone(), self.sessions.clone());
         let job = move || {
-            let result = session.work(&ground, &mut stage).and_then(|work| job(&ground, &session, work));
+            let result =
+                session.work(&ground, &mut stage).and_then(|work| job(&ground, &session.standing, work));
             if matches!(*stage, Stage::Gone) {
-                sessions.remove(session.id());
+                sessions.remove(session.standing.id());
             }
             result
         };
@@ -133,7 +140,7 @@ impl Sessions {
         if sessions.len() >= uploads_max {
             return Err(StoreError::TooManyUploads);
         }
-        sessions.insert(session.id().clone(), session.clone());
+        sessions.insert(session.standing.id().clone(), session.clone());
         Ok(())
     }
 
@@ -163,12 +170,12 @@ impl BlobStore for FilesystemStore {
         // Counted before it exists, so that no number of calls at once passes the limit.
         self.sessions.insert(&session, self.ground.settings.uploads_max)?;
         let sessions = self.sessions.clone();
-        let begun = self.with_work("begin an upload", &session, move |ground, session, work| {
-            let begun = ground.check_space(0).and_then(|()| work.begin(ground, session));
+        let begun = self.with_work("begin an upload", &session, move |ground, standing, work| {
+            let begun = ground.check_space(0).and_then(|()| work.begin(ground, standing));
             if begun.is_err() {
-                sessions.remove(session.id());
+                sessions.remove(standing.id());
                 // The reason why it could not begin is what the caller needs.
-                let _ = remove_files(ground, session);
+                let _ = remove_files(ground, standing);
             }
             begun
         });
@@ -177,30 +184,30 @@ impl BlobStore for FilesystemStore {
 
     async fn upload(&self, id: &UploadId) -> Result<UploadStatus, StoreError> {
         let session = self.sessions.get(id)?;
-        if !session.is_awake() {
+        if !session.standing.is_awake() {
             self.with_work("look at an upload", &session, |_, _, _| Ok(())).await?;
         }
-        Ok(session.status())
+        Ok(session.standing.status())
     }
 
     async fn uploads(&self) -> Result<Vec<UploadStatus>, StoreError> {
-        Ok(self.sessions.lock().values().map(|session| session.status()).collect())
+        Ok(self.sessions.lock().values().map(|session| session.standing.status()).collect())
     }
 
     async fn append(&self, id: &UploadId, at: Option<u64>) -> Result<Box<dyn UploadWriter>, StoreError> {
         let session = self.sessions.get(id)?;
-        let generation = session.fence();
-        if session.is_awake() && !self.ground.was_low() {
+        let generation = session.standing.fence();
+        if session.standing.is_awake() && !self.ground.was_low() {
             let mut stage = session.lock().await;
             session.work(&self.ground, &mut stage)?.unseal();
         } else {
-            let look = |ground: &Ground, _: &Session, work: &mut Work| {
+            let look = |ground: &Ground, _: &Standing, work: &mut Work| {
                 work.unseal();
                 ground.check_space(0)
             };
             self.with_work("look at an upload", &session, look).await?;
         }
-        let held = session.offset();
+        let held = session.standing.offset();
         if at.is_some_and(|at| at != held) {
             return Err(StoreError::OffsetMismatch { held });
         }
@@ -209,10 +216,10 @@ impl BlobStore for FilesystemStore {
 
     async fn seal(&self, id: &UploadId, digest: &Digest) -> Result<u64, StoreError> {
         let session = self.sessions.get(id)?;
-        session.fence();
+        session.standing.fence();
         let digest = digest.clone();
         let seal =
-            move |ground: &Ground, session: &Session, work: &mut Work| work.seal(ground, session, &digest);
+            move |ground: &Ground, standing: &Standing, work: &mut Work| work.seal(ground, standing, &digest);
         self.with_work("seal an upload", &session, seal).await
     }
 
@@ -226,7 +233,7 @@ impl BlobStore for FilesystemStore {
             let _alone = alone;
             let published = publish::publish(&shelf, &shards, &session, &mut stage, &digest);
             if matches!(*stage, Stage::Gone) {
-                sessions.remove(session.id());
+                sessions.remove(session.standing.id());
             }
             published
         };
@@ -235,16 +242,16 @@ impl BlobStore for FilesystemStore {
 
     async fn cancel(&self, id: &UploadId) -> Result<(), StoreError> {
         let session = self.sessions.get(id)?;
-        session.fence();
+        session.standing.fence();
         let mut stage = session.lock().await;
         let (ground, sessions) = (self.ground.clone(), self.sessions.clone());
         let job = move || {
             if matches!(*stage, Stage::Gone) {
                 return Err(StoreError::UploadUnknown);
             }
-            remove_files(&ground, &session)?;
+            remove_files(&ground, &session.standing)?;
             *stage = Stage::Gone;
-            sessions.remove(session.id());
+            sessions.remove(session.standing.id());
             Ok(())
         };
         self.ground.runtime.blocking("cancel an upload", job).await?

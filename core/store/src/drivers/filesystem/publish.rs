@@ -27,7 +27,7 @@ pub(crate) fn publish(
     // A blob that is known to be genuine stays: its readers need not notice, and the new file has nothing to add.
     let replaces = !shelf.has_genuine(digest)?;
     if replaces {
-        ground.disk().rename(&ground.layout.data(session.id()), &ground.layout.blob(digest))?;
+        ground.disk().rename(&ground.layout.data(session.standing.id()), &ground.layout.blob(digest))?;
     }
     // From here on the upload is a blob, whatever happens.
     *stage = Stage::Gone;
@@ -41,7 +41,7 @@ pub(crate) fn publish(
 }
 
 fn leave(ground: &Ground, session: &Session) {
-    if let Err(error) = remove_files(ground, session) {
-        tracing::warn!(upload = %session.id(), %error, "files of a finished upload are left for the next start");
+    if let Err(error) = remove_files(ground, &session.standing) {
+        tracing::warn!(upload = %session.standing.id(), %error, "files of a finished upload are left for the next start");
     }
 }

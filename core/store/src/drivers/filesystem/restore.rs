@@ -9,15 +9,18 @@ use dockless_runtime::{DiskFile, OpenMode};
 use super::ground::Ground;
 use super::marks::Marks;
 use super::reading::each_chunk;
-use super::session::Session;
+use super::standing::Standing;
 use super::state_file::{self, Record, SLOTS};
 use super::work::{Work, remove_files};
 use crate::error::StoreError;
 use crate::progress::Progress;
-use crate::upload::UploadId;
+use crate::upload::{UploadId, UploadStatus};
+
+/// What the newest record of an upload says, and all records.
+type Found = (UploadStatus, [Option<Record>; SLOTS]);
 
 /// All uploads that the disk knows, their data not looked at; what is no upload any more is removed.
-pub(crate) fn find(ground: &Ground) -> Result<Vec<Session>, StoreError> {
+pub(crate) fn find(ground: &Ground) -> Result<Vec<Found>, StoreError> {
     let disk = ground.disk();
     let mut found = Vec::new();
     for entry in disk.list(&ground.layout.uploads())? {
@@ -27,7 +30,7 @@ pub(crate) fn find(ground: &Ground) -> Result<Vec<Session>, StoreError> {
         };
         let slots = read_slots(ground, &id)?;
         match newest(&slots) {
-            Some((_, record)) => found.push(Session::dormant(record.status.clone(), slots)),
+            Some((_, record)) => found.push((record.status.clone(), slots)),
             None => remove_tree(disk, &ground.layout.upload(&id))?,
         }
     }
@@ -58,7 +61,7 @@ fn records(slots: &[Option<Record>; SLOTS]) -> impl Iterator<Item = (usize, &Rec
 /// of a process leaves it as it was, a power cut does not.
 pub(crate) fn restore(
     ground: &Ground,
-    session: &Session,
+    standing: &Standing,
     slots: &[Option<Record>; SLOTS],
 ) -> Result<Option<Work>, StoreError> {
     let Some((last_slot, head)) = newest(slots) else { return Ok(None) };
@@ -71,12 +74,12 @@ pub(crate) fn restore(
             return Ok(Some(fresh(last_slot, head)));
         }
         // Published, or lost in a power cut.
-        remove_files(ground, session)?;
+        remove_files(ground, standing)?;
         return Ok(None);
     };
     let size = data.stat()?.size;
     if was_published(ground, slots, &*data)? {
-        remove_files(ground, session)?;
+        remove_files(ground, standing)?;
         return Ok(None);
     }
     let durable = records(slots).filter(|(_, record)| record.durable && record.status.offset <= size);

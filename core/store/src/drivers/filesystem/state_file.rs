@@ -22,7 +22,8 @@ use dockless_oci::digest::{Digest, Sha256State};
 use dockless_runtime::DiskFile;
 use dockless_runtime::disk::{read_exact_at, write_all_at};
 
-use crate::chain::{ChainRecorder, PIECE_BYTES_MIN, STATE_BYTES};
+use crate::chain::recorder::ChainRecorder;
+use crate::chain::{PIECE_BYTES_MIN, STATE_BYTES};
 use crate::upload::{SUBJECT_BYTES_MAX, UploadStatus};
 
 /// What a slot begins with.

@@ -11,7 +11,7 @@ use dockless_runtime::{DiskFile, OpenMode};
 use super::ground::Ground;
 use super::marks::Marks;
 use super::reading::each_chunk;
-use super::session::Session;
+use super::standing::Standing;
 use super::state_file::{self, Record};
 use crate::chain::{ChainList, STATE_BYTES};
 use crate::error::StoreError;
@@ -64,58 +64,59 @@ impl Work {
     }
 
     /// Makes the files of a new upload. None of it is durable.
-    pub(crate) fn begin(&mut self, ground: &Ground, session: &Session) -> Result<(), StoreError> {
+    pub(crate) fn begin(&mut self, ground: &Ground, standing: &Standing) -> Result<(), StoreError> {
         let disk = ground.disk();
-        disk.create_dir_all(&ground.layout.upload(session.id()))?;
-        disk.open(&ground.layout.state(session.id()), OpenMode::CreateNewPrivate)?;
-        self.record(ground, session, false, None)
+        disk.create_dir_all(&ground.layout.upload(standing.id()))?;
+        disk.open(&ground.layout.state(standing.id()), OpenMode::CreateNewPrivate)?;
+        self.record(ground, standing, false, None)
     }
 
     /// Writes and hashes the next bytes; `last` when the writer is closed after them.
     pub(crate) fn take(
         &mut self,
         ground: &Ground,
-        session: &Session,
+        standing: &Standing,
         bytes: &[Bytes],
         last: bool,
     ) -> Result<(), StoreError> {
-        let taken = self.write(ground, session, bytes).and_then(|()| self.mark(ground, session, last));
+        let taken = self.write(ground, standing, bytes).and_then(|()| self.mark(ground, standing, last));
         if last || taken.is_err() {
             self.data = None;
         }
         taken
     }
 
-    fn write(&mut self, ground: &Ground, session: &Session, bytes: &[Bytes]) -> Result<(), StoreError> {
+    fn write(&mut self, ground: &Ground, standing: &Standing, bytes: &[Bytes]) -> Result<(), StoreError> {
         if bytes.is_empty() {
             return Ok(());
         }
         ground.check_space(bytes.iter().map(|bytes| bytes.len() as u64).sum())?;
-        let data = self.data(ground, session)?;
+        let data = self.data(ground, standing)?;
         let mut offset = self.offset();
         for bytes in bytes {
-            write_all_at(&*data, bytes, offset).map_err(|error| self.write_failed(ground, session, error))?;
+            write_all_at(&*data, bytes, offset)
+                .map_err(|error| self.write_failed(ground, standing, error))?;
             offset += bytes.len() as u64;
         }
         // Only now that all of it is written: a failed write leaves the upload where it stood.
         let Self { progress, fresh, .. } = self;
         bytes.iter().for_each(|bytes| progress.update(bytes, |state| fresh.push(state)));
         assert_eq!(progress.length(), offset, "what was hashed is what was written");
-        session.touch(offset, ground.runtime.clock.unix_ms());
+        standing.touch(offset, ground.runtime.clock.unix_ms());
         Ok(())
     }
 
     /// Writes down how far the upload came, where that is due.
-    fn mark(&mut self, ground: &Ground, session: &Session, last: bool) -> Result<(), StoreError> {
+    fn mark(&mut self, ground: &Ground, standing: &Standing, last: bool) -> Result<(), StoreError> {
         let since = |mark| self.offset() - mark;
         let unsynced_bytes = since(self.marks.synced_offset);
         let unrecorded_bytes = since(self.marks.recorded_offset);
         if unsynced_bytes + WRITE_BYTES as u64 > ground.pace.durable_every_bytes {
-            let data = self.data(ground, session)?;
-            self.sync(ground, session, &*data)?;
-            self.record(ground, session, true, None)
+            let data = self.data(ground, standing)?;
+            self.sync(ground, standing, &*data)?;
+            self.record(ground, standing, true, None)
         } else if unrecorded_bytes >= ground.pace.record_every_bytes || (last && unrecorded_bytes > 0) {
-            self.record(ground, session, false, None)
+            self.record(ground, standing, false, None)
         } else {
             Ok(())
         }
@@ -125,17 +126,17 @@ impl Work {
     pub(crate) fn seal(
         &mut self,
         ground: &Ground,
-        session: &Session,
+        standing: &Standing,
         digest: &Digest,
     ) -> Result<u64, StoreError> {
         self.sealed = None;
-        let data = self.data(ground, session)?;
+        let data = self.data(ground, standing)?;
         self.data = None;
         let (offset, size) = (self.offset(), data.stat()?.size);
         if size < offset {
             let error =
                 io::Error::other(format!("the data of an upload has {size} bytes and should have {offset}"));
-            return Err(self.fail(ground, session, error));
+            return Err(self.fail(ground, standing, error));
         }
         let computed = match self.progress.digest(digest.algorithm()) {
             Some(computed) => computed,
@@ -148,22 +149,22 @@ impl Work {
             // What a write left that failed half way.
             data.set_len(offset)?;
         }
-        self.sync(ground, session, &*data)?;
+        self.sync(ground, standing, &*data)?;
         if self.marks.synced_slot.is_some() {
             // A record that could revive this upload may survive a power cut that the publishing survives too,
             // with the data under both names: this says so, and `restore` looks.
-            self.record(ground, session, true, Some(digest))?;
+            self.record(ground, standing, true, Some(digest))?;
         }
         self.sealed = Some(computed);
         Ok(offset)
     }
 
     /// The data file, made if there is none yet.
-    fn data(&mut self, ground: &Ground, session: &Session) -> Result<Arc<dyn DiskFile>, StoreError> {
+    fn data(&mut self, ground: &Ground, standing: &Standing) -> Result<Arc<dyn DiskFile>, StoreError> {
         if let Some(data) = &self.data {
             return Ok(data.clone());
         }
-        let path = ground.layout.data(session.id());
+        let path = ground.layout.data(standing.id());
         // Creating first would save the common case a call, and cut short a file that is there by mistake.
         let data = match ground.disk().open(&path, OpenMode::ReadWrite) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.offset() == 0 => {
@@ -175,21 +176,21 @@ impl Work {
         Ok(data)
     }
 
-    fn sync(&mut self, ground: &Ground, session: &Session, data: &dyn DiskFile) -> Result<(), StoreError> {
-        data.sync_data().map_err(|error| self.fail(ground, session, error))
+    fn sync(&mut self, ground: &Ground, standing: &Standing, data: &dyn DiskFile) -> Result<(), StoreError> {
+        data.sync_data().map_err(|error| self.fail(ground, standing, error))
     }
 
     /// Writes where the upload stands; `durable` after its data was synced, and then syncs the record too.
     fn record(
         &mut self,
         ground: &Ground,
-        session: &Session,
+        standing: &Standing,
         durable: bool,
         sealed: Option<&Digest>,
     ) -> Result<(), StoreError> {
-        let (disk, status) = (ground.disk(), session.status());
+        let (disk, status) = (ground.disk(), standing.status());
         assert_eq!(status.offset, self.offset(), "the record is of what is held");
-        let file = disk.open(&ground.layout.state(session.id()), OpenMode::ReadWrite)?;
+        let file = disk.open(&ground.layout.state(standing.id()), OpenMode::ReadWrite)?;
         if !self.fresh.is_empty() {
             state_file::write_borders(&*file, self.marks.borders, &self.fresh)?;
             self.marks.borders_crc.update(self.fresh.as_flattened());
@@ -213,44 +214,44 @@ impl Work {
             let synced = file.sync_data().and_then(|()| match self.marks.synced_slot {
                 Some(_) => Ok(()),
                 None => {
-                    disk.sync_dir(&ground.layout.upload(session.id()))?;
+                    disk.sync_dir(&ground.layout.upload(standing.id()))?;
                     disk.sync_dir(&ground.layout.uploads())
                 }
             });
-            synced.map_err(|error| self.fail(ground, session, error))?;
+            synced.map_err(|error| self.fail(ground, standing, error))?;
             self.marks.synced_slot = Some(slot);
             self.marks.synced_offset = self.offset();
         }
         Ok(())
     }
 
-    fn write_failed(&mut self, ground: &Ground, session: &Session, error: io::Error) -> StoreError {
+    fn write_failed(&mut self, ground: &Ground, standing: &Standing, error: io::Error) -> StoreError {
         match StoreError::from(error) {
             StoreError::DiskFull => StoreError::DiskFull,
-            error => self.fail_with(ground, session, error),
+            error => self.fail_with(ground, standing, error),
         }
     }
 
-    fn fail(&mut self, ground: &Ground, session: &Session, error: io::Error) -> StoreError {
-        self.fail_with(ground, session, error.into())
+    fn fail(&mut self, ground: &Ground, standing: &Standing, error: io::Error) -> StoreError {
+        self.fail_with(ground, standing, error.into())
     }
 
     /// Nobody knows what the disk holds of this upload now: it can neither go on nor be found by a later start,
     /// which would take what the page cache has for what the disk has.
-    fn fail_with(&mut self, ground: &Ground, session: &Session, error: StoreError) -> StoreError {
-        tracing::error!(upload = %session.id(), %error, "an upload failed on the disk and is given up");
+    fn fail_with(&mut self, ground: &Ground, standing: &Standing, error: StoreError) -> StoreError {
+        tracing::error!(upload = %standing.id(), %error, "an upload failed on the disk and is given up");
         self.data = None;
         self.sealed = None;
         self.failed = Some(error.clone());
         // Tidying up only; the one who cancels the upload tries again and is told.
-        let _ = remove_files(ground, session);
+        let _ = remove_files(ground, standing);
         error
     }
 }
 
 /// Removes all files of an upload. Not durable: what comes back after a power cut expires again.
-pub(crate) fn remove_files(ground: &Ground, session: &Session) -> io::Result<()> {
-    let id = session.id();
+pub(crate) fn remove_files(ground: &Ground, standing: &Standing) -> io::Result<()> {
+    let id = standing.id();
     // The state first: without it the rest is never resumed.
     match ground.disk().remove(&ground.layout.state(id)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

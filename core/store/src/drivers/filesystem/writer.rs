@@ -38,7 +38,7 @@ pub(crate) struct FilesystemWriter {
 
 impl FilesystemWriter {
     pub(crate) fn new(ground: Arc<Ground>, session: Arc<Session>, generation: u64) -> Self {
-        let offset = session.offset();
+        let offset = session.standing.offset();
         Self {
             ground,
             session,
@@ -98,10 +98,12 @@ impl FilesystemWriter {
         let (done, running) = oneshot::channel();
         let (ground, session, generation) = (self.ground.clone(), self.session.clone(), self.generation);
         let work = move || {
-            let result = if session.is_fenced(generation) {
+            let result = if session.standing.is_fenced(generation) {
                 Err(StoreError::Fenced)
             } else {
-                session.work(&ground, &mut stage).and_then(|work| work.take(&ground, &session, &batch, last))
+                session
+                    .work(&ground, &mut stage)
+                    .and_then(|work| work.take(&ground, &session.standing, &batch, last))
             };
             drop(stage);
             // A writer that is gone does not ask; the upload stands where it stands.
@@ -133,7 +135,7 @@ impl FilesystemWriter {
     }
 
     fn check(&self) -> Result<(), StoreError> {
-        if self.session.is_fenced(self.generation) {
+        if self.session.standing.is_fenced(self.generation) {
             return Err(StoreError::Fenced);
         }
         self.failed.clone().map_or(Ok(()), Err)
@@ -164,7 +166,7 @@ impl UploadWriter for FilesystemWriter {
         self.check()?;
         let drained = self.drain().await;
         drained.inspect_err(|error| self.failed = Some(error.clone()))?;
-        Ok(self.session.offset())
+        Ok(self.session.standing.offset())
     }
 }
 
