@@ -29,17 +29,16 @@ impl Answer {
         lines.flat_map(|line| line.split(',')).map(str::trim).filter(|value| !value.is_empty()).collect()
     }
 
-    /// The `Location`, cut to path and query as clients do that follow it on the same connection.
+    /// The `Location`: a path, so that it leads back through whatever proxy is in front.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is none, or it names a host.
     #[must_use]
+    #[track_caller]
     pub fn location(&self) -> String {
         let location = self.header("location").unwrap_or_else(|| panic!("no Location: {self:?}"));
-        match location.split_once("://") {
-            Some((_, rest)) => rest.find('/').map_or_else(String::new, |slash| rest[slash..].to_owned()),
-            None => location.to_owned(),
-        }
+        assert!(location.starts_with("/v2/"), "the Location is no path: {self:?}");
+        location.to_owned()
     }
 
     /// The number in `Content-Length`.

@@ -53,26 +53,14 @@ impl Client {
         self.address
     }
 
-    /// The same client, sending `Authorization` as given.
+    /// The same client, sending `Basic` credentials with every request.
     ///
     /// # Panics
-    /// When `value` cannot stand in a header.
-    #[must_use]
-    pub fn with_authorization(&self, value: &str) -> Self {
-        let value = HeaderValue::from_str(value).expect("the test gives a legal header value");
-        Self { address: self.address, credentials: Credentials::Header(value) }
-    }
-
-    /// The same client, sending `Basic` credentials with every request.
+    /// Never: base64 is legal in a header.
     #[must_use]
     pub fn with_basic(&self, user: &str, password: &str) -> Self {
-        self.with_authorization(&basic(user, password))
-    }
-
-    /// The same client, sending a `Bearer` token with every request.
-    #[must_use]
-    pub fn with_bearer(&self, token: &str) -> Self {
-        self.with_authorization(&format!("Bearer {token}"))
+        let value = HeaderValue::from_str(&basic(user, password)).expect("base64 is legal in a header");
+        Self { address: self.address, credentials: Credentials::Header(value) }
     }
 
     /// The same client, fetching a token when it is challenged.

@@ -1,7 +1,6 @@
 //! A whole node inside the test's process, behind plain HTTP on a free port of the loopback.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 
 use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts, Served, serve};
@@ -39,21 +38,6 @@ pub struct Users {
     pub settings: dockless_registry::access::Settings,
 }
 
-/// Settings of every part; the default is that of the product, without users.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Of the HTTP door.
-    pub api: dockless_api::Settings,
-    /// Of the registry.
-    pub registry: dockless_registry::Settings,
-    /// Of the blob store.
-    pub store: dockless_store::Settings,
-    /// Of the ledger.
-    pub ledger: dockless_meta::Settings,
-    /// Who may log in.
-    pub users: Option<Users>,
-}
-
 /// A running node.
 pub struct Node {
     address: SocketAddr,
@@ -63,67 +47,56 @@ pub struct Node {
     trigger: ShutdownTrigger,
     served: oneshot::Receiver<Served>,
     /// Dropped last: directories and the lock.
-    ground: Ground,
+    _ground: Ground,
 }
 
 /// What of a node lies on the disk.
 #[derive(Default)]
 struct Ground {
     _lock: Option<DataDirectory>,
-    directory: Option<Arc<TempDir>>,
+    _directory: Option<TempDir>,
     /// Holds the password file.
     _users: Option<TempDir>,
 }
 
 impl Node {
-    /// Starts an empty node.
+    /// Starts an empty node that is open to everyone.
     ///
     /// # Panics
     /// When the machine gives no port or no temporary directory, or the node does not start.
     pub async fn start(backing: Backing) -> Self {
-        Self::start_with(backing, Options::default()).await
+        Self::open(backing, None).await
     }
 
-    /// Starts an empty node with settings.
+    /// Starts an empty node in memory where users log in.
     ///
     /// # Panics
-    /// As `start`.
-    pub async fn start_with(backing: Backing, options: Options) -> Self {
-        let directory = match backing {
-            Backing::Memory => None,
-            Backing::Disk => Some(Arc::new(temporary_directory())),
-        };
-        Self::open(directory, options).await
+    /// As `start`, and when the users cannot be read.
+    pub async fn start_locked(users: Users) -> Self {
+        Self::open(Backing::Memory, Some(users)).await
     }
 
-    /// Starts a node over a directory that another one left.
-    ///
-    /// # Panics
-    /// As `start`, and when the data cannot be read.
-    pub async fn reopen(directory: Arc<TempDir>, options: Options) -> Self {
-        Self::open(Some(directory), options).await
-    }
-
-    async fn open(directory: Option<Arc<TempDir>>, options: Options) -> Self {
+    async fn open(backing: Backing, users: Option<Users>) -> Self {
         let runtime = Runtime::real();
-        let (ledger, blobs, mut ground) = match directory {
-            None => {
+        let (ledger, blobs, mut ground) = match backing {
+            Backing::Memory => {
                 let ledger: Arc<dyn Ledger> = MemoryLedger::new();
-                let blobs: Arc<dyn BlobStore> = MemoryStore::new(runtime.clone(), options.store);
+                let settings = dockless_store::Settings::default();
+                let blobs: Arc<dyn BlobStore> = MemoryStore::new(runtime.clone(), settings);
                 (ledger, blobs, Ground::default())
             }
-            Some(directory) => open_disk(&runtime, directory, &options).await,
+            Backing::Disk => open_disk(&runtime).await,
         };
         let metrics = Arc::new(MetricRegistry::new());
         let parts = Parts {
             ledger: Arc::clone(&ledger),
             blobs: Arc::clone(&blobs),
             runtime: runtime.clone(),
-            settings: options.registry.clone(),
+            settings: dockless_registry::Settings::default(),
             metrics: &metrics,
         };
         let registry = Registry::new(parts);
-        let (access, users) = access(&runtime, options.users);
+        let (access, users) = access(&runtime, users);
         ground._users = users;
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("the loopback has a free port");
@@ -132,7 +105,7 @@ impl Node {
             registry: registry.clone(),
             access: Arc::new(access),
             runtime: runtime.clone(),
-            settings: options.api,
+            settings: dockless_api::Settings::default(),
             metrics,
             tls: None,
             facts: NodeFacts { version: "test".to_owned(), ..NodeFacts::default() },
@@ -146,7 +119,7 @@ impl Node {
             // The node may be dropped without being stopped: then nobody asks how it ended.
             let _ = done.send(serve(door, vec![listener], requested).await);
         });
-        Self { address, registry, ledger, blobs, trigger, served, ground }
+        Self { address, registry, ledger, blobs, trigger, served, _ground: ground }
     }
 
     /// Where it listens.
@@ -159,24 +132,6 @@ impl Node {
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(self.address)
-    }
-
-    /// The registry behind the door.
-    #[must_use]
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    /// The ledger.
-    #[must_use]
-    pub fn ledger(&self) -> &Arc<dyn Ledger> {
-        &self.ledger
-    }
-
-    /// The blob store.
-    #[must_use]
-    pub fn blobs(&self) -> &Arc<dyn BlobStore> {
-        &self.blobs
     }
 
     /// Everything about content that anyone could ask for, as text to compare: totals, every upload and how much it
@@ -202,16 +157,15 @@ impl Node {
         lines.join("\n")
     }
 
-    /// Stops it in order and gives the directory of its data, if it has one.
+    /// Stops it in order.
     ///
     /// # Panics
     /// When a request is still running after the drain time, or the ledger cannot be closed.
-    pub async fn stop(self) -> Option<Arc<TempDir>> {
+    pub async fn stop(self) {
         self.trigger.trigger();
         let served = self.served.await.expect("the server task ends by itself");
         assert_eq!(served.cut, 0, "requests were still running");
         self.registry.stop().await.expect("the registry stops");
-        self.ground.directory.clone()
     }
 }
 
@@ -219,18 +173,16 @@ fn temporary_directory() -> TempDir {
     TempDir::with_prefix("dockless-test-").expect("the temporary directory can be written")
 }
 
-async fn open_disk(
-    runtime: &Runtime,
-    directory: Arc<TempDir>,
-    options: &Options,
-) -> (Arc<dyn Ledger>, Arc<dyn BlobStore>, Ground) {
+async fn open_disk(runtime: &Runtime) -> (Arc<dyn Ledger>, Arc<dyn BlobStore>, Ground) {
+    let directory = temporary_directory();
     let path = directory.path().join("data");
     let disk = Arc::clone(&runtime.disk);
-    let opened = runtime.blocking("test-data", move || DataDirectory::open(&*disk, Path::new(&path))).await;
+    let opened = runtime.blocking("test-data", move || DataDirectory::open(&*disk, &path)).await;
     let data = opened.expect("opening does not panic").expect("the data directory can be opened");
-    let ledger = LocalLedger::open(runtime.clone(), data.ledger(), options.ledger.clone()).await;
-    let blobs = FilesystemStore::open(runtime.clone(), data.store(), options.store).await;
-    let ground = Ground { _lock: Some(data), directory: Some(directory), _users: None };
+    let ledger = LocalLedger::open(runtime.clone(), data.ledger(), dockless_meta::Settings::default()).await;
+    let blobs =
+        FilesystemStore::open(runtime.clone(), data.store(), dockless_store::Settings::default()).await;
+    let ground = Ground { _lock: Some(data), _directory: Some(directory), _users: None };
     (ledger.expect("the ledger can be opened"), blobs.expect("the store can be opened"), ground)
 }
 

@@ -60,14 +60,6 @@ impl Output {
         });
     }
 
-    /// Waits for the first line; `None` when the output ends or the limit passes before.
-    fn first_line(&self) -> Option<String> {
-        let held = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited =
-            self.changed.wait_timeout_while(held, START_LIMIT, |(lines, ended)| lines.is_empty() && !*ended);
-        waited.unwrap_or_else(PoisonError::into_inner).0.0.first().cloned()
-    }
-
     /// Waits for a line that contains `part`; `None` when the output ends or the limit passes before.
     fn line_with(&self, part: &str) -> Option<String> {
         let with = |lines: &[String]| lines.iter().find(|line| line.contains(part)).cloned();
@@ -90,8 +82,6 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Environment variables besides `PATH` and `HOME`, which is the temporary directory.
     pub environment: Vec<(String, String)>,
-    /// The port to listen on; 0 takes a free one.
-    pub port: u16,
 }
 
 /// A running node; killed when dropped.
@@ -122,10 +112,7 @@ impl Process {
     /// As `start`.
     #[must_use]
     pub fn start_in(directory: Arc<TempDir>, options: &Options) -> Self {
-        let address = SocketAddr::from((
-            Ipv4Addr::LOCALHOST,
-            if options.port == 0 { free_port() } else { options.port },
-        ));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", directory.path());
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));
@@ -138,7 +125,7 @@ impl Process {
         Arc::clone(&output).collect(child.stdout.take().expect("stdout is piped"));
         Arc::clone(&errors).collect(child.stderr.take().expect("stderr is piped"));
         let mut process = Self { child, address, directory, first_line: String::new(), output, errors };
-        process.first_line = process.output.first_line().unwrap_or_else(|| {
+        process.first_line = process.output.line_with("").unwrap_or_else(|| {
             panic!("the node does not start.\nstdout:\n{}\nstderr:\n{}", process.stdout(), process.stderr())
         });
         process

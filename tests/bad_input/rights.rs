@@ -1,8 +1,13 @@
 //! Every endpoint with credentials that are missing, wrong, forged, expired, or not enough: nothing is shown, and
 //! nothing changes.
 
+use dockless_oci::Algorithm;
+use dockless_oci::media_type::OCI_MANIFEST;
+use dockless_testkit::{Client, Content};
+
 use super::cells;
 use super::row::{Row, with_body};
+use super::scene::Scene;
 
 const OCI: &str = "content-type: application/vnd.oci.image.manifest.v1+json";
 
@@ -75,3 +80,36 @@ cells!(locked
         "POST /v2/<other>/blobs/uploads/?mount=<absent>",
     ].map(|line| with_body(line, "authorization: <writer>", "", "202 changes")).to_vec(),
 );
+
+/// The user who may pull from and push to the other repository, and nothing else.
+fn writer(scene: &Scene) -> Client {
+    Client::new(scene.address()).with_basic("writer", "secret-writer")
+}
+
+#[tokio::test]
+async fn a_manifest_that_mentions_what_one_may_not_read_opens_nothing() {
+    let scene = Scene::locked().await;
+    let value = |name: &str| scene.value(name).unwrap();
+    let (other, manifest) =
+        (value("other"), Content::new(Algorithm::Sha256, OCI_MANIFEST, value("manifest")));
+    let client = writer(&scene);
+    client.push_manifest(&other, "stolen", &manifest).await;
+    for name in ["blob", "config"] {
+        let target = format!("/v2/{other}/blobs/{}", value(name));
+        client.get(&target).send().await.expect_error(404, "BLOB_UNKNOWN");
+        client.head(&target).send().await.expect(404);
+    }
+    scene.stop().await;
+}
+
+/// podman drops the upload of a mount that could not be made.
+#[tokio::test]
+async fn who_may_push_may_cancel_without_the_right_to_delete() {
+    let scene = Scene::locked().await;
+    let client = writer(&scene);
+    let uploads = format!("/v2/{}/blobs/uploads/", scene.value("other").unwrap());
+    let begun = client.post(&uploads).send().await.expect(202);
+    client.delete(&begun.location()).send().await.expect(204);
+    client.get(&begun.location()).send().await.expect_error(404, "BLOB_UPLOAD_UNKNOWN");
+    scene.stop().await;
+}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dockless_oci::{Algorithm, Digest};
 use dockless_registry::access::{Action, Pattern, Rule};
 use dockless_testkit::client::basic;
-use dockless_testkit::node::{Backing, Node, Options, Users};
+use dockless_testkit::node::{Backing, Node, Users};
 use dockless_testkit::{Client, Content, ImageBuilder};
 
 /// The repository of all rows.
@@ -38,7 +38,7 @@ impl Scene {
     /// A node where `owner` may do everything, `reader` may pull from the repository of the rows, and `writer` may
     /// push to the other one; nobody else may do anything. All content is the owner's.
     pub(super) async fn locked() -> Self {
-        let node = Node::start_with(Backing::Memory, locked_options(Duration::from_secs(900))).await;
+        let node = Node::start_locked(users(Duration::from_secs(900))).await;
         let client = node.client().with_basic("owner", "secret-owner");
         let mut values = HashMap::new();
         let all = |repository: &str| format!("&scope=repository:{repository}:pull,push,delete");
@@ -52,7 +52,7 @@ impl Scene {
         }
         values.insert("forged", forge(&values["token_all"]));
         // The key is the same, so a token of this node is one of the other; its time was over when it was made.
-        let hasty = Node::start_with(Backing::Memory, locked_options(Duration::ZERO)).await;
+        let hasty = Node::start_locked(users(Duration::ZERO)).await;
         values.insert("expired", token(&hasty, "owner", &all(REPO)).await);
         hasty.stop().await;
         for user in ["owner", "reader", "writer"] {
@@ -173,7 +173,7 @@ async fn begin(client: &Client, repository: &str) -> String {
     begun.header("docker-upload-uuid").unwrap().to_owned()
 }
 
-fn locked_options(token_lifetime: Duration) -> Options {
+fn users(token_lifetime: Duration) -> Users {
     let rule = |user: &str, repositories: &str, actions: &[Action]| Rule {
         users: vec![user.to_owned()],
         repositories: vec![Pattern::parse(repositories).unwrap()],
@@ -185,7 +185,7 @@ fn locked_options(token_lifetime: Duration) -> Options {
         rule("writer", OTHER, &[Action::Pull, Action::Push]),
     ];
     let settings = dockless_registry::access::Settings { token_lifetime, ..Default::default() };
-    Options { users: Some(Users { htpasswd: HTPASSWD.to_owned(), rules, settings }), ..Options::default() }
+    Users { htpasswd: HTPASSWD.to_owned(), rules, settings }
 }
 
 async fn token(node: &Node, user: &str, scope: &str) -> String {

@@ -98,11 +98,13 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        ..Options::default()
     };
     let node = Process::start(&options);
-    let begun = node.client().post("/v2/a/blobs/uploads/").send().await;
-    assert!(begun.status >= 400, "a read-only node took an upload: {}", begun.status);
+    let client = node.client();
+    let refused = client.post("/v2/a/blobs/uploads/").header("x-request-id", "refused-upload").send().await;
+    refused.expect_error(405, "UNSUPPORTED");
+    let line = node.stderr_line("refused-upload");
+    assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "the flag asked for JSON: {line}");
     assert_eq!(on(&node.data(), &["status", "--json"]).expect(0).json()["read_only"], true);
     let (_, _directory) = node.stop();
 }

@@ -82,7 +82,8 @@ async fn a_running_request_ends_before_the_node_does_unless_asked_twice() {
         stream.write_all(head.as_bytes()).await.unwrap();
         // Its `100 Continue` says that the request runs.
         let mut buffer = [0; 64];
-        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        let length = stream.read(&mut buffer).await.unwrap();
+        assert!(buffer[..length].starts_with(b"HTTP/1.1 100 Continue\r\n"), "{}", buffer.escape_ascii());
         node.signal(Signal::TERM);
         assert_eq!(told(&socket), "STOPPING=1\n");
         if twice {

@@ -128,6 +128,7 @@ async fn a_node_says_how_it_is() {
     assert!(shown.contains(status["trust"]["fingerprint"].as_str().unwrap()), "{shown}");
     assert_eq!(on(&node.data(), &["healthcheck"]).expect(0).stdout, "healthy\n");
     assert_eq!(on(&node.data(), &["healthcheck", "--ready"]).expect(0).stdout, "ready\n");
+    assert_eq!(on(&node.data(), &["healthcheck", "--json"]).expect(0).json()["healthy"], true);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Logging in: with every client, with the right and the wrong password, and what a user sees who may not.
 
-use std::sync::Arc;
+use std::fs;
+use std::path::PathBuf;
 
 use dockless_testkit::process::Options;
-use tempfile::TempDir;
 
 use crate::inside::tool::{Tool, says};
 use crate::inside::{Dockerd, Flavour, Layout, Node, Room, Stored};
@@ -29,7 +29,15 @@ struct Guarded {
     node: Node,
     room: Room,
     stored: Stored,
-    _settings: Arc<TempDir>,
+}
+
+impl Guarded {
+    /// Where a client without a store of its own pulls to: nothing is there yet.
+    fn pulled(&self) -> PathBuf {
+        let folder = self.room.path("pulled");
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
 }
 
 fn guarded() -> Guarded {
@@ -39,14 +47,14 @@ fn guarded() -> Guarded {
     let users = format!("{}{}", user("alice", "wonderland"), user("bob", "builder")).replace("\n\n", "\n");
     let users = room.write("users", &users);
     let config = format!("[access]\nhtpasswd = \"{}\"\n{RULES}", users.display());
-    let (settings, config) = Node::beside("dockless.toml", &config);
+    let config = room.write("dockless.toml", &config);
     let arguments = vec!["--config".to_owned(), config.display().to_string()];
     let node = Node::with(&Options { arguments, ..Options::default() }).asked_by("alice", "wonderland");
     let mut layout = Layout::new(room.path("layout"));
     let stored = layout.runnable("v1", Flavour::Oci, 3);
     node.push("alice/app", "v1", &layout, &stored);
     node.push("public/app", "v1", &layout, &stored);
-    Guarded { node, room, stored, _settings: settings }
+    Guarded { node, room, stored }
 }
 
 /// How one client logs in and pulls, and what its user reads when that is refused.
@@ -107,8 +115,7 @@ fn skopeo_logs_in_and_is_refused() {
         },
         pull: |guarded, image| {
             let tool = guarded.room.tool("skopeo").words("copy --src-tls-verify=false");
-            tool.arg(format!("docker://{image}"))
-                .arg(format!("dir:{}", guarded.room.path("pulled").display()))
+            tool.arg(format!("docker://{image}")).arg(format!("dir:{}", guarded.pulled().display()))
         },
         wrong: &["invalid username/password"],
         refused: &["authentication required"],
@@ -145,9 +152,7 @@ fn crane_logs_in_and_is_refused() {
             guarded.room.tool("sh").arg("-c").arg(line)
         },
         pull: |guarded, image| {
-            let folder = guarded.room.path("pulled");
-            let _ = std::fs::remove_dir_all(&folder);
-            guarded.room.tool("crane").words("pull --format oci").arg(image).arg(folder)
+            guarded.room.tool("crane").words("pull --format oci").arg(image).arg(guarded.pulled())
         },
         wrong: &["UNAUTHORIZED: the user name, password or token is not right"],
         refused: &["UNAUTHORIZED: authentication required"],
@@ -169,10 +174,8 @@ fn regctl_logs_in_and_is_refused() {
                 .words("registry set --skip-check --tls disabled")
                 .arg(guarded.node.host())
                 .ok();
-            let folder = room.path("pulled");
-            let _ = std::fs::remove_dir_all(&folder);
             let tool = room.tool("regctl").words("image copy");
-            tool.arg(image).arg(format!("ocidir://{}:v1", folder.display()))
+            tool.arg(image).arg(format!("ocidir://{}:v1", guarded.pulled().display()))
         },
         wrong: &["unauthorized"],
         refused: &["unauthorized"],
@@ -187,10 +190,8 @@ fn oras_logs_in_and_is_refused() {
             login(guarded.room.tool("oras").words("login --plain-http"), guarded, user, password)
         },
         pull: |guarded, image| {
-            let folder = guarded.room.path("pulled");
-            let _ = std::fs::remove_dir_all(&folder);
             let tool = guarded.room.tool("oras").words("copy --from-plain-http --to-oci-layout").arg(image);
-            tool.arg(format!("{}:v1", folder.display()))
+            tool.arg(format!("{}:v1", guarded.pulled().display()))
         },
         wrong: &["unauthorized: the user name, password or token is not right"],
         refused: &["unauthorized: authentication required"],

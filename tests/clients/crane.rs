@@ -17,10 +17,7 @@ fn an_image_is_pushed_validated_and_pulled() {
     let by_digest = node.image(&format!("crane/app@{}", stored.digest));
     for (folder, image) in [("by-tag", &image), ("by-digest", &by_digest)] {
         node.sends(stored.total(), || crane("pull --format oci").arg(image).arg(room.path(folder)).ok());
-        let pulled = Layout::new(room.path(folder));
-        for content in stored.children.iter().chain([&stored]) {
-            assert!(layout.bytes(&content.digest) == pulled.bytes(&content.digest), "{}", content.digest);
-        }
+        Layout::new(room.path(folder)).is_copy_of(&layout, &stored);
     }
 }
 

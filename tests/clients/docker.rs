@@ -68,9 +68,7 @@ fn a_built_image_is_pushed_and_comes_back_the_same() {
         engine = engine.spoken_to_by(client);
         let name = format!("built/app{number}");
         let image = node.image(&format!("{name}:v1"));
-        let context = room.context(30 + number as u64);
-        let build = engine.docker(&room).env("DOCKER_BUILDKIT", "0").words("build --quiet --file");
-        build.arg(context.join("Containerfile")).arg("--tag").arg(&image).arg(&context).ok();
+        engine.build(&room, &image, 30 + number as u64);
         let mut said = String::new();
         let received = node.received_by(|| said = engine.docker(&room).words("push").arg(&image).ok());
         let (digest, total) = node.holds_pushed(&name, "v1");

@@ -111,9 +111,7 @@ fn through(settings: &str) {
     let image = format!("{}/proxied/app:v1", nginx.host);
     node.sends(stored.total(), || engine.docker(&room).words("pull").arg(&image).ok());
     let built = format!("{}/proxied/built:v1", nginx.host);
-    let build = engine.docker(&room).env("DOCKER_BUILDKIT", "0").words("build --quiet --file");
-    let context = room.context(51);
-    build.arg(context.join("Containerfile")).arg("--tag").arg(&built).arg(&context).ok();
+    engine.build(&room, &built, 51);
     engine.docker(&room).words("push").arg(&built).ok();
     node.holds_pushed("proxied/built", "v1");
 
@@ -134,9 +132,9 @@ fn requests_that_the_proxy_holds_until_they_are_whole() {
 }
 
 #[test]
-fn a_proxy_that_rewrites_the_host_loses_nothing_but_the_token() {
+fn relative_locations_lead_through_a_proxy_that_rewrites_the_host() {
     let (node, room) = (Node::start(), Room::new());
-    // Without Host the node hears its own address; its relative locations still lead through the proxy.
+    // Without the client's Host the node hears its own address.
     let nginx = Nginx::start(&room, &node.host(), "proxy_request_buffering off;");
     let mut layout = Layout::new(room.path("layout"));
     let stored = layout.runnable("v1", Flavour::Oci, 3);

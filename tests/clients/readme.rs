@@ -38,10 +38,7 @@ impl Machine {
         std::os::unix::fs::symlink(binary(), room.path("bin/dockless")).unwrap();
         let engine = Dockerd::start(&room, Some(network.name()));
         let containerd = Containerd::start(&room);
-        let context = room.context(7);
-        let build =
-            engine.docker(&room).env("DOCKER_BUILDKIT", "0").words("build --quiet --tag you/app:1 --file");
-        build.arg(context.join("Containerfile")).arg(&context).ok();
+        engine.build(&room, "you/app:1", 7);
         Self { room, network, engine, containerd }
     }
 
@@ -76,9 +73,6 @@ fn run_push_pull_and_look_around() {
     let commands = format!("{}\n{}", block("Push and pull"), block("Look around"));
     let said = machine.beside_a_node(block("Run it").trim(), &commands);
     says(&said, &["you/app", "stable"]);
-    for command in block("Look around").lines().filter(|line| !line.starts_with("dockless rm")) {
-        assert!(command.starts_with("dockless "), "{command:?} is not one of our verbs");
-    }
 }
 
 #[test]
@@ -86,16 +80,14 @@ fn trust_a_node_on_another_machine() {
     let machine = Machine::new();
     let host = format!("{}:{}", machine.network.outside(), dockless_testkit::process::free_port());
     let commands = block("From other machines").replace("registry.lan:5000", &host);
-    let mut lines = commands.lines().filter(|line| !line.starts_with('#'));
-    let users = "you:$2y$05$saf9i40meq2092tKv9UV/OQYbn3ivuQ0EmSk3XvC/cXRXZBprzzbW\n";
-    let serve = lines.next().unwrap().replace("0.0.0.0:5000", &host);
-    let serve = serve.split('#').next().unwrap().trim().strip_prefix("dockless serve ").unwrap().to_owned();
-    let users = machine.room.write("users", users);
-    let serve = serve.replace("--htpasswd users", &format!("--htpasswd {}", users.display()));
-    let arguments = serve.split(' ').map(str::to_owned).collect();
+    let mut lines = commands.lines().map(|line| line.split('#').next().unwrap().trim().to_owned());
+    let htpasswd = lines.next().unwrap().replacen("htpasswd", "htpasswd -i", 1);
+    machine.room.tool("sh").arg("-ec").arg(htpasswd).input("secret").ok();
+    let users = format!("--htpasswd {}", machine.room.path("users").display());
+    let serve = lines.next().unwrap().replace("0.0.0.0:5000", &host).replace("--htpasswd users", &users);
+    let arguments = serve.strip_prefix("dockless serve ").unwrap().split(' ').map(str::to_owned).collect();
     let _node = Node::with(&Options { arguments, ..Options::default() });
-    let mut there: Vec<String> =
-        lines.map(|line| line.split('#').next().unwrap().trim().to_owned()).collect();
+    let mut there: Vec<String> = lines.collect();
     for line in &mut there {
         if line.starts_with("dockless trust") {
             line.push_str(" --yes");

@@ -16,11 +16,9 @@ fn pushes(node: &Node) -> (String, String) {
     let room = Room::new();
     let image = node.image("refused/app:v1");
     let engine = Dockerd::start(&room, None);
-    let context = room.context(61);
-    let build = engine.docker(&room).env("DOCKER_BUILDKIT", "0").words("build --quiet --file");
-    build.arg(context.join("Containerfile")).arg("--tag").arg(&image).arg(&context).ok();
+    engine.build(&room, &image, 61);
     let docker = engine.docker(&room).words("push").arg(&image).fails();
-    room.podman().words("build --quiet --tag").arg(&image).arg(&context).ok();
+    room.podman().words("build --quiet --tag").arg(&image).arg(room.context(62)).ok();
     let podman = room.podman().words("push --quiet --tls-verify=false").arg(&image).fails();
     (docker, podman)
 }

@@ -20,7 +20,8 @@ use super::witness::Witness;
 /// Crashes that show most mutations; the first loses all that is not durable.
 const SEEDS: [u64; 4] = [0, 2, 3, 4];
 
-/// The first promise that a mutated registry breaks, or what it does not get done without any cut. Late cuts come first: most mutations show there.
+/// The first promise that a mutated registry breaks, or what it does not get done without any cut. Late cuts come
+/// first: most mutations show there.
 fn breaks(scenario: &Scenario, mutate: &dyn Fn(&SimDisk), from: u64) -> Option<String> {
     let (prepared, witness) = prepare(scenario);
     let (begin, log) = operations(scenario);

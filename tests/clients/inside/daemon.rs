@@ -103,6 +103,15 @@ impl Dockerd {
         room.tool(&self.client).words("-H").arg(&self.socket)
     }
 
+    /// Builds the runnable image of `seed` under this name.
+    #[track_caller]
+    pub(crate) fn build(&self, room: &Room, image: &str, seed: u64) {
+        let context = room.context(seed);
+        // The builder of the daemon itself: the other is a plugin that Debian does not have.
+        let build = self.docker(room).env("DOCKER_BUILDKIT", "0").words("build --quiet --file");
+        build.arg(context.join("Containerfile")).arg("--tag").arg(image).arg(&context).ok();
+    }
+
     /// Where the daemon listens, as `DOCKER_HOST` names it.
     pub(crate) fn host(&self) -> &str {
         &self.socket

@@ -106,6 +106,13 @@ impl Layout {
         fs::read(self.path(digest)).unwrap().into()
     }
 
+    /// Checks that this copy holds `stored`, and all below it, as `original` does.
+    #[track_caller]
+    pub(crate) fn is_copy_of(&self, original: &Self, stored: &Stored) {
+        assert!(original.bytes(&stored.digest) == self.bytes(&stored.digest), "{}", stored.digest);
+        stored.children.iter().for_each(|child| self.is_copy_of(original, child));
+    }
+
     /// An image of three layers (busybox, a greeting, data of `megabytes`) that prints the greeting when it runs.
     pub(crate) fn runnable(&mut self, tag: &str, flavour: Flavour, megabytes: u64) -> Stored {
         let data = Entry::Large { seed: 7 + flavour as u64, length: megabytes << 20 };

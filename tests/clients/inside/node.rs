@@ -1,6 +1,5 @@
 //! The node under test, with its own account of what it sent and received.
 
-use std::fs;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -193,13 +192,5 @@ impl Node {
             .runtime
             .block_on(self.client.put(&target).body(layout.bytes(&blob.digest)).send())
             .expect(201);
-    }
-
-    /// A file beside the node's data, for what it is configured with.
-    pub(crate) fn beside(name: &str, text: &str) -> (std::sync::Arc<tempfile::TempDir>, std::path::PathBuf) {
-        let folder = tempfile::TempDir::with_prefix("dockless-settings-").unwrap();
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        (std::sync::Arc::new(folder), path)
     }
 }
