@@ -7,6 +7,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::hex;
+
 pub use hasher::{Hasher, Sha256State};
 
 /// The algorithms that we compute. Each encodes as lower-case hexadecimal of a fixed length.
@@ -108,8 +110,8 @@ impl Digest {
     pub fn parse(text: &str) -> Result<Self, DigestError> {
         let (name, encoded) = text.split_once(':').ok_or(DigestError::InvalidSyntax)?;
         let algorithm = Algorithm::parse(name)?;
-        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if encoded.len() != algorithm.hex_len() || !encoded.bytes().all(is_hex) {
+        let is_hex = encoded.bytes().all(|digit| hex::value(digit).is_some());
+        if encoded.len() != algorithm.hex_len() || !is_hex {
             return Err(DigestError::InvalidSyntax);
         }
         Ok(Self { text: text.into(), algorithm })
@@ -147,17 +149,25 @@ impl Digest {
         &self.text
     }
 
+    /// The digest of these raw bytes; `None` when `algorithm` has another length.
+    #[must_use]
+    pub fn from_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() * 2 == algorithm.hex_len()).then(|| Self::from_output(algorithm, bytes))
+    }
+
+    /// The raw bytes that the hexadecimal part stands for.
+    pub fn bytes(&self) -> impl Iterator<Item = u8> {
+        let (pairs, _) = self.hex().as_bytes().as_chunks::<2>();
+        pairs.iter().map(|pair| hex::byte(*pair).expect("a digest holds lower-case hexadecimal only"))
+    }
+
     /// Builds a digest from the raw output of `algorithm`.
     fn from_output(algorithm: Algorithm, output: &[u8]) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         debug_assert_eq!(output.len() * 2, algorithm.hex_len(), "output of the wrong length");
         let mut text = String::with_capacity(algorithm.as_str().len() + 1 + algorithm.hex_len());
         text.push_str(algorithm.as_str());
         text.push(':');
-        for byte in output {
-            text.push(char::from(HEX[usize::from(byte >> 4)]));
-            text.push(char::from(HEX[usize::from(byte & 15)]));
-        }
+        hex::push(&mut text, output);
         Self { text: text.into(), algorithm }
     }
 }

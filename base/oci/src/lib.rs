@@ -8,6 +8,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod error_code;
 pub mod fuzz;
+pub mod hex;
 pub mod index;
 pub mod manifest;
 pub mod media_type;

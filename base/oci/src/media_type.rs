@@ -39,9 +39,6 @@ pub const DOCKER_SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v
 /// Docker image manifest, schema 1 with a signature: refused.
 pub const DOCKER_SCHEMA1_SIGNED: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 
-/// The longest media type in bytes: type and subtype have at most 127 each (RFC 6838, section 4.2).
-pub const MEDIA_TYPE_BYTES_MAX: usize = 255;
-
 /// Whether this is a list of manifests (OCI index or Docker list).
 #[must_use]
 pub fn is_index(media_type: &str) -> bool {
@@ -72,7 +69,8 @@ pub fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim_matches([' ', '\t'])
 }
 
-/// Whether the text is `type/subtype` by RFC 6838, section 4.2, so that it can stand in a header.
+/// Whether the text is `type/subtype` by RFC 6838, section 4.2, so that it can stand in a header: at most 127 bytes
+/// each.
 #[must_use]
 pub fn is_valid(media_type: &str) -> bool {
     let is_name = |name: &str| {

@@ -169,3 +169,14 @@ proptest! {
         crate::fuzz::digest(text.as_bytes());
     }
 }
+
+#[test]
+fn raw_bytes_make_the_same_digest() {
+    for algorithm in Algorithm::ALL {
+        let digest = Digest::of(algorithm, b"x");
+        let bytes: Vec<u8> = digest.bytes().collect();
+        assert_eq!(bytes.len() * 2, algorithm.hex_len());
+        assert_eq!(Digest::from_bytes(algorithm, &bytes), Some(digest));
+        assert_eq!(Digest::from_bytes(algorithm, &bytes[1..]), None);
+    }
+}

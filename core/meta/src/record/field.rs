@@ -74,11 +74,7 @@ impl FieldWriter {
     /// One byte for the algorithm, then the digest itself. The order of these bytes is the order of [`Digest`].
     pub(crate) fn digest(&mut self, digest: &Digest) {
         self.byte(algorithm_code(digest.algorithm()));
-        let nibble = |hex: u8| if hex <= b'9' { hex - b'0' } else { hex - b'a' + 10 };
-        // A digest's text is lower-case hexadecimal of even length by construction.
-        self.0.extend(
-            digest.hex().as_bytes().chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])),
-        );
+        self.0.extend(digest.bytes());
     }
 
     pub(crate) fn optional<T: ?Sized>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
@@ -187,7 +183,6 @@ impl<'a> FieldReader<'a> {
     }
 
     pub(crate) fn digest(&mut self) -> Result<Digest, RecordError> {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let algorithm = match self.byte()? {
             1 => Algorithm::Blake3,
             2 => Algorithm::Sha256,
@@ -195,14 +190,7 @@ impl<'a> FieldReader<'a> {
             _ => return Err(RecordError::Invalid("digest algorithm")),
         };
         let raw = self.raw(algorithm.hex_len() / 2)?;
-        let mut text = String::with_capacity(algorithm.as_str().len() + 1 + algorithm.hex_len());
-        text.push_str(algorithm.as_str());
-        text.push(':');
-        for byte in raw {
-            text.push(char::from(HEX[usize::from(byte >> 4)]));
-            text.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-        Digest::parse(&text).map_err(|_| RecordError::Invalid("digest"))
+        Digest::from_bytes(algorithm, raw).ok_or(RecordError::Invalid("digest"))
     }
 
     pub(crate) fn optional<T>(

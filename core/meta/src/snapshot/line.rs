@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use dockless_oci::digest::Digest;
+use dockless_oci::hex;
 use dockless_oci::manifest::{ManifestFacts, ReferenceFact, ReferenceKind};
 use dockless_oci::name::{RepositoryName, Tag};
 use serde::{Deserialize, Serialize};
@@ -166,7 +167,7 @@ impl Line {
     pub fn content(digest: Digest, bytes: &[u8]) -> Self {
         Self::Content(match std::str::from_utf8(bytes) {
             Ok(text) => Content { digest, text: Some(text.to_owned()), hex: None },
-            Err(_) => Content { digest, text: None, hex: Some(encode_hex(bytes)) },
+            Err(_) => Content { digest, text: None, hex: Some(hex::encode(bytes)) },
         })
     }
 
@@ -196,7 +197,7 @@ impl Content {
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>, LineError> {
         match (&self.text, &self.hex) {
             (Some(text), None) => Ok(Cow::Borrowed(text.as_bytes())),
-            (None, Some(hex)) => decode_hex(hex).map(Cow::Owned).ok_or(LineError::Content),
+            (None, Some(digits)) => hex::decode(digits).map(Cow::Owned).ok_or(LineError::Content),
             _ => Err(LineError::Content),
         }
     }
@@ -240,23 +241,4 @@ impl From<Facts> for ManifestFacts {
             annotations: facts.annotations,
         }
     }
-}
-
-fn encode_hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
-        .collect()
-}
-
-fn decode_hex(hex: &str) -> Option<Vec<u8>> {
-    let nibble = |byte: &u8| char::from(*byte).to_digit(16).and_then(|nibble| u8::try_from(nibble).ok());
-    let pairs = hex.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => Some(nibble(high)? << 4 | nibble(low)?),
-            _ => None,
-        })
-        .collect()
 }

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use dockless_oci::hex;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -112,7 +113,7 @@ impl Signer {
         let mut mac = self.mac.clone();
         mac.update(b"fingerprint\0");
         mac.update(secret);
-        mac.finalize().into_bytes()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&mac.finalize().into_bytes()[..16])
     }
 
     fn signature(&self, signed: &[u8]) -> [u8; 32] {

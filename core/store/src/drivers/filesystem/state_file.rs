@@ -19,6 +19,7 @@ mod tests;
 use std::io;
 
 use dockless_oci::digest::{Digest, Sha256State};
+use dockless_oci::hex;
 use dockless_runtime::DiskFile;
 use dockless_runtime::disk::{read_exact_at, write_all_at};
 
@@ -104,7 +105,7 @@ pub(crate) fn encode(record: &Record) -> Vec<u8> {
         begun_ms: record.status.begun_ms,
         touched_ms: record.status.touched_ms,
         offset: record.status.offset,
-        sha256: to_hex(&record.sha256.to_bytes()),
+        sha256: hex::encode(&record.sha256.to_bytes()),
         borders_crc: record.borders_crc,
         sealed: record.sealed.clone(),
     };
@@ -128,7 +129,7 @@ pub(crate) fn decode(slot: &[u8]) -> Option<Record> {
         return None;
     }
     let stored: v1::Record = serde_json::from_slice(json).ok()?;
-    let sha256 = Sha256State::from_bytes(&from_hex(&stored.sha256)?)?;
+    let sha256 = Sha256State::from_bytes(&hex::decode(&stored.sha256)?)?;
     if sha256.length() != stored.offset || stored.subject.len() > SUBJECT_BYTES_MAX {
         return None;
     }
@@ -192,22 +193,4 @@ pub(crate) fn read_borders(
         states.iter().for_each(|state| chain.push(*state));
     }
     (crc.clone().finalize() == record.borders_crc).then_some((chain, crc))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
-        .map(char::from)
-        .collect()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
 }
