@@ -119,11 +119,10 @@ impl Door {
             leave::leave(&mut response, &parts, &mut body, connection, &*self.runtime.clock).await;
         }
         exchange.received = body.received();
-        exchange.status = Some(response.status());
         if parts.method == Method::HEAD {
             *response.body_mut() = Outbound::empty();
         }
-        exchange.remaining = response.body().remaining();
+        exchange.answer_began(response.status(), response.body().remaining());
         // The streams of HTTP/2 share a socket and have windows of their own: no frame of one is behind the others.
         let flow = connection.flow.clone().filter(|_| parts.version < Version::HTTP_2);
         response.body_mut().attach(flow, exchange);

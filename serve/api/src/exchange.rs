@@ -27,8 +27,7 @@ pub(crate) struct Exchange {
     pub(crate) received: u64,
     pub(crate) sent: u64,
     pub(crate) remaining: u64,
-    /// Tells the connection that this request goes on.
-    #[expect(dead_code, reason = "held for its drop")]
+    /// Tells the connection how this request goes on.
     pub(crate) active: Option<Active>,
 }
 
@@ -38,11 +37,23 @@ impl Exchange {
         tracing::enabled!(target: "access", tracing::Level::INFO)
     }
 
+    /// The answer begins with `status`; `remaining` bytes of it are to come.
+    pub(crate) fn answer_began(&mut self, status: StatusCode, remaining: u64) {
+        self.status = Some(status);
+        self.remaining = remaining;
+        if let Some(active) = &mut self.active {
+            active.answer_began();
+        }
+    }
+
     /// Bytes of the answer were handed over, and `remaining` are to come.
     pub(crate) fn sent(&mut self, bytes: usize, remaining: u64) {
         self.sent += bytes as u64;
         self.remaining = remaining;
         self.metrics.sent(bytes);
+        if let Some(active) = &self.active {
+            active.beat();
+        }
     }
 }
 

@@ -22,6 +22,10 @@ pub(crate) struct Flow {
     heads: AtomicU64,
     /// Requests whose head is read and whose answer is not over.
     active: AtomicUsize,
+    /// Those of them whose answer has begun.
+    answering: AtomicUsize,
+    /// Grows with each head, begun answer, frame of one, and end.
+    pulse: AtomicU64,
     /// The peer may still be sending a body that nobody reads: close slowly, so that the answer reaches it.
     linger: AtomicBool,
 }
@@ -68,12 +72,31 @@ impl Flow {
     pub(crate) fn head_read(self: &Arc<Self>) -> Active {
         self.heads.fetch_add(1, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Relaxed);
-        Active(self.clone())
+        self.pulse.fetch_add(1, Ordering::Relaxed);
+        Active { flow: self.clone(), answering: false }
     }
 
     /// Whether a request is being answered.
     pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// What the connection waits for.
+    pub(crate) fn waits_for(&self) -> WaitsFor {
+        let (active, answering) =
+            (self.active.load(Ordering::Relaxed), self.answering.load(Ordering::Relaxed));
+        if active > answering {
+            WaitsFor::Door
+        } else if active > 0 {
+            WaitsFor::Reader
+        } else {
+            WaitsFor::Request
+        }
+    }
+
+    /// A number that stays the same while nothing happens to any request.
+    pub(crate) fn pulse(&self) -> u64 {
+        self.pulse.load(Ordering::Relaxed)
     }
 
     /// Request heads read so far.
@@ -92,13 +115,46 @@ impl Flow {
     }
 }
 
+/// Who is to do something next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    /// The door, for at least one request; it has limits of its own on what it waits for.
+    Door,
+    /// The client, which is to read.
+    Reader,
+    /// The client, which is to ask.
+    Request,
+}
+
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct Active(Arc<Flow>);
+pub(crate) struct Active {
+    flow: Arc<Flow>,
+    answering: bool,
+}
+
+impl Active {
+    /// The answer begins.
+    pub(crate) fn answer_began(&mut self) {
+        if !std::mem::replace(&mut self.answering, true) {
+            self.flow.answering.fetch_add(1, Ordering::Relaxed);
+            self.beat();
+        }
+    }
+
+    /// Something of the answer was handed over.
+    pub(crate) fn beat(&self) {
+        self.flow.pulse.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        if self.answering {
+            self.flow.answering.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.flow.active.fetch_sub(1, Ordering::Relaxed);
+        self.beat();
     }
 }
 
@@ -108,6 +164,22 @@ mod tests {
     use futures_util::future::poll_fn;
 
     use super::*;
+
+    #[test]
+    fn who_is_to_do_something_next_is_known() {
+        let flow = Arc::new(Flow::default());
+        assert_eq!(flow.waits_for(), WaitsFor::Request);
+        let (mut first, second) = (flow.head_read(), flow.head_read());
+        first.answer_began();
+        assert_eq!(flow.waits_for(), WaitsFor::Door, "one of two is not answered yet");
+        drop(second);
+        assert_eq!(flow.waits_for(), WaitsFor::Reader);
+        let before = flow.pulse();
+        first.beat();
+        assert_ne!(flow.pulse(), before);
+        drop(first);
+        assert_eq!(flow.waits_for(), WaitsFor::Request);
+    }
 
     #[test]
     fn a_body_waits_until_its_frame_is_in_the_socket() {

@@ -3,6 +3,7 @@
 mod accept;
 pub(crate) mod bare_error;
 mod http;
+mod limit;
 pub(crate) mod stream;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,8 @@ use dockless_runtime::{BoxFuture, Clock};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::bare_error;
-use crate::flow::Flow;
+use super::limit::Limit;
+use crate::flow::{Flow, WaitsFor};
 
 /// A socket that was full for this long has a slow reader, who gets small frames. A round trip around the world is
 /// 0.3 s, but then the socket's own buffers hide it.
@@ -40,19 +41,13 @@ pub(crate) struct StreamLimits {
     pub(crate) idle_timeout: Duration,
 }
 
-/// A limit that runs, and what happens at its end.
-struct Limit {
-    at: Duration,
-    timer: Option<BoxFuture<'static, ()>>,
-}
-
 /// What the first bytes showed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     /// So many bytes of [`HTTP2_PREFACE`].
     Preface(usize),
     Http1,
-    /// HTTP/2 has its own pings and limits.
+    /// Heads and bodies side by side: what counts is whether anything moves.
     Http2,
 }
 
@@ -63,26 +58,14 @@ pub(crate) struct Stream<S> {
     clock: Arc<dyn Clock>,
     limits: StreamLimits,
     seen: Seen,
-    /// The limit on the head that is arriving, and the number of heads read when it began.
+    /// The limit on the head that is arriving, and the number of heads read when it began; in HTTP/2 the limit on a
+    /// connection that stands still, and its pulse then.
     head: Option<(Limit, u64)>,
     /// The limit on a socket that takes nothing, and since when.
     full: Option<(Limit, Duration)>,
     linger: Option<(BoxFuture<'static, ()>, u64)>,
     /// Our words in place of hyper's bare error: the rest of them, and the length of what they replace.
     words: Option<(Vec<u8>, usize)>,
-}
-
-impl Limit {
-    fn new(clock: &Arc<dyn Clock>, after: Duration) -> Self {
-        Self { at: clock.monotonic() + after, timer: None }
-    }
-
-    /// Ready when the limit passed. The timer is only made here: most limits end before they are waited for.
-    fn poll(&mut self, clock: &Arc<dyn Clock>, context: &mut Context<'_>) -> Poll<()> {
-        let at = self.at;
-        let timer = self.timer.get_or_insert_with(|| clock.sleep(at.saturating_sub(clock.monotonic())));
-        timer.as_mut().poll(context)
-    }
 }
 
 /// What is known once `bytes` came after `seen` bytes of the preface of HTTP/2.
@@ -138,6 +121,9 @@ impl<S> Stream<S> {
 
     /// Nothing arrives: an error once the head has taken too long.
     fn nothing_arrives(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.seen == Seen::Http2 {
+            return self.stands_still(context);
+        }
         let Some((limit, began)) = &mut self.head else { return Poll::Pending };
         if *began != self.flow.heads() || self.flow.is_active() {
             self.head = None;
@@ -145,6 +131,27 @@ impl<S> Stream<S> {
         }
         ready!(limit.poll(&self.clock, context));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the request head took too long")))
+    }
+
+    /// Nothing arrives in HTTP/2, but perhaps what clients answer to pings: an error once no request has come and no
+    /// answer has moved for too long. A client holds what we keep for it for no longer than in HTTP/1.1.
+    fn stands_still(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let pulse = self.flow.pulse();
+        let after = match self.flow.waits_for() {
+            WaitsFor::Door => {
+                self.head = None;
+                return Poll::Pending;
+            }
+            WaitsFor::Reader => self.limits.idle_timeout,
+            WaitsFor::Request => self.limits.keep_alive_timeout,
+        };
+        let (limit, began) = self.head.get_or_insert_with(|| (Limit::new(&self.clock, after), pulse));
+        if *began != pulse {
+            limit.restart(&self.clock, after);
+            *began = pulse;
+        }
+        ready!(limit.poll(&self.clock, context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the connection stands still")))
     }
 
     /// The socket is full: an error once it has been for too long.

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod fixture;
+mod http2;
 mod limits;
 mod protocols;
 mod stop;
