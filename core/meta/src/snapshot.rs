@@ -150,12 +150,7 @@ pub fn load(
                     return Err(TableError::Damaged("the snapshot".to_owned()));
                 }
             }
-            if ended {
-                tables.put(Table::Meta, meta::FORMAT, &rows::encode_integer(rows::FORMAT))?;
-                tables.put(Table::Meta, meta::APPLIED, &rows::encode_integer(index))?;
-                tables.put(Table::Meta, meta::EVENTS_FROM, &rows::encode_integer(index + 1))?;
-            }
-            Ok(())
+            if ended { note_index(tables, index) } else { Ok(()) }
         });
         if let Some(error) = failed {
             return Err(error);
@@ -163,6 +158,13 @@ pub fn load(
         written?;
     }
     Ok(())
+}
+
+/// The tables are those of the command `index`, and what happened before is forgotten.
+fn note_index(tables: &mut dyn TableWrite, index: u64) -> Result<(), TableError> {
+    tables.put(Table::Meta, meta::FORMAT, &rows::encode_integer(rows::FORMAT))?;
+    tables.put(Table::Meta, meta::APPLIED, &rows::encode_integer(index))?;
+    tables.put(Table::Meta, meta::EVENTS_FROM, &rows::encode_integer(index + 1))
 }
 
 struct LineWriter<'a, W> {

@@ -1,6 +1,7 @@
 //! Reading the journal at its opening: what is whole, what a crash left undone, what is damaged.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use dockless_runtime::disk::{DiskFile, OpenMode, read_exact_at, write_all_at};
 
@@ -21,6 +22,16 @@ impl Journal {
             self.segments.pop();
         }
         Ok(())
+    }
+
+    /// Opens a segment whose header is whole; the newest one to go on in it.
+    fn open_segment(&self, path: &Path, newest: bool) -> Result<Arc<dyn DiskFile>, JournalError> {
+        let (_, header) = self.read_header(path)?;
+        if let Err(error) = segment::decode_header(&header) {
+            return Err(damaged(path, 0, &error.to_string()));
+        }
+        let mode = if newest { OpenMode::ReadWrite } else { OpenMode::Read };
+        self.disk.open(path, mode).map_err(io_error("open"))
     }
 
     fn read_header(&self, path: &Path) -> Result<(u64, Vec<u8>), JournalError> {
@@ -68,12 +79,7 @@ impl Journal {
         visit: Visit<'_, E>,
     ) -> Result<(), E> {
         let path = self.path(first);
-        let (_, header) = self.read_header(&path)?;
-        if let Err(error) = segment::decode_header(&header) {
-            return Err(damaged(&path, 0, &error.to_string()).into());
-        }
-        let mode = if newest { OpenMode::ReadWrite } else { OpenMode::Read };
-        let file = self.disk.open(&path, mode).map_err(io_error("open"))?;
+        let file = self.open_segment(&path, newest)?;
         let mut reader = SegmentReader::new(file.clone())?;
         let mut last_append = 0;
         loop {

@@ -12,14 +12,14 @@ mod shared;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
 
 use async_trait::async_trait;
-use batch::{QUEUE_BYTES_MAX, QUEUE_COMMANDS_MAX, Request, Submission};
+use batch::{QUEUE_COMMANDS_MAX, Request, Submission};
 use dockless_runtime::{Runtime, ShutdownTrigger, shutdown};
-use shared::{Counters, Shared, State};
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use shared::{Shared, State};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::command::Command;
 use crate::error::LedgerError;
@@ -77,34 +77,19 @@ impl LocalLedger {
             .blocking("ledger-open", move || open::open(&disk, &place, &chosen))
             .await
             .map_err(|error| OpenError::Io(error.to_string()))??;
-        let counters = Counters::default();
-        counters.replayed.store(opened.replayed, Ordering::Relaxed);
+        let (replayed, snapshot_due) = (opened.replayed, opened.snapshot_due);
+        let mut shared = Shared::new(runtime.clone(), settings, directory, opened);
         let took = runtime.clock.monotonic().saturating_sub(begun);
-        counters.open_ms.store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let shared = Arc::new(Shared {
-            applied: watch::Sender::new(opened.view.index()),
-            runtime: runtime.clone(),
-            settings,
-            directory,
-            tables: opened.tables,
-            journal: Mutex::new(opened.journal),
-            view: RwLock::new(opened.view),
-            state: Mutex::new(State::Running),
-            waiting_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
-            snapshotting: Mutex::new(()),
-            changed: Notify::new(),
-            heavy: Notify::new(),
-            uncheckpointed: AtomicU64::new(0),
-            counters,
-        });
-        if opened.replayed > 0 {
+        shared.counters.open_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).into();
+        let shared = Arc::new(shared);
+        if replayed > 0 {
             shared.changed.notify_one();
         }
         let (queue, requests) = mpsc::channel(QUEUE_COMMANDS_MAX);
         let (ended, ending) = shutdown();
         runtime.spawn("ledger-writer", batch::run(shared.clone(), requests));
         runtime.spawn("ledger-checkpoints", keeper::checkpoints(shared.clone(), ending.clone()));
-        runtime.spawn("ledger-snapshots", keeper::snapshots(shared.clone(), ending, opened.snapshot_due));
+        runtime.spawn("ledger-snapshots", keeper::snapshots(shared.clone(), ending, snapshot_due));
         Ok(Arc::new(Self { shared, queue, ended }))
     }
 

@@ -15,16 +15,12 @@ use crate::error::LedgerError;
 use crate::event::Applied;
 use crate::journal::JournalError;
 use crate::journal::frame::{BATCH_BYTES, FRAME_RECORDS_MAX};
-use crate::record::ENTRY_BYTES_MAX;
 use crate::tables::{TableError, Tables};
 use crate::view::View;
 
 /// Commands that may wait for the writer. Beyond, a caller waits before its command is taken: more would not make
 /// batches larger, for a batch takes no more either.
 pub(super) const QUEUE_COMMANDS_MAX: usize = 1_024;
-
-/// Bytes of commands that may wait for the writer: two batches at their limit and four of the longest commands.
-pub(super) const QUEUE_BYTES_MAX: usize = 2 * BATCH_BYTES + 4 * ENTRY_BYTES_MAX;
 
 /// A batch takes all that may wait.
 const BATCH_COMMANDS_MAX: usize = QUEUE_COMMANDS_MAX;

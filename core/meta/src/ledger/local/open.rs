@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dockless_runtime::disk::{Disk, create_dir_durable, remove_durable, rename_durable};
 
-use super::shared::SNAPSHOTS;
+use super::shared::{Opened, SNAPSHOTS};
 use crate::apply::apply_batch;
 use crate::command::Entry;
 use crate::journal::{self, Journal, JournalError};
@@ -38,16 +38,6 @@ pub enum OpenError {
 const REPLAY_COMMANDS: usize = 4_096;
 /// Bytes of records applied again in one transaction.
 const REPLAY_BYTES: usize = 16 << 20;
-
-/// A ledger on its disk, ready to be run.
-pub(super) struct Opened {
-    pub(super) journal: Journal,
-    pub(super) tables: RedbTables,
-    pub(super) view: View,
-    pub(super) replayed: u64,
-    /// True when the tables could not be made again from what is on the disk.
-    pub(super) snapshot_due: bool,
-}
 
 /// Opens or makes a ledger. Blocks.
 pub(super) fn open(disk: &Arc<dyn Disk>, directory: &Path, settings: &Settings) -> Result<Opened, OpenError> {

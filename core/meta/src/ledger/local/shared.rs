@@ -9,13 +9,28 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::error::LedgerError;
 use crate::journal::Journal;
+use crate::journal::frame::BATCH_BYTES;
+use crate::record::ENTRY_BYTES_MAX;
 use crate::settings::Settings;
 use crate::tables::Tables;
 use crate::tables::redb::RedbTables;
 use crate::view::View;
 
+/// Bytes of commands that may wait for the writer: two batches at their limit and four of the longest commands.
+const QUEUE_BYTES_MAX: usize = 2 * BATCH_BYTES + 4 * ENTRY_BYTES_MAX;
+
 /// The directory of the snapshots, in that of the ledger.
 pub(super) const SNAPSHOTS: &str = "snapshots";
+
+/// A ledger on its disk, ready to be run.
+pub(super) struct Opened {
+    pub(super) journal: Journal,
+    pub(super) tables: RedbTables,
+    pub(super) view: View,
+    pub(super) replayed: u64,
+    /// True when the tables could not be made again from what is on the disk.
+    pub(super) snapshot_due: bool,
+}
 
 /// What the handle and the tasks share.
 pub(super) struct Shared {
@@ -58,6 +73,25 @@ pub(super) struct Counters {
 }
 
 impl Shared {
+    pub(super) fn new(runtime: Runtime, settings: Settings, directory: PathBuf, opened: Opened) -> Self {
+        Self {
+            runtime,
+            settings,
+            directory,
+            applied: watch::Sender::new(opened.view.index()),
+            tables: opened.tables,
+            journal: Mutex::new(opened.journal),
+            view: RwLock::new(opened.view),
+            state: Mutex::new(State::Running),
+            waiting_bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
+            snapshotting: Mutex::new(()),
+            changed: Notify::new(),
+            heavy: Notify::new(),
+            uncheckpointed: AtomicU64::new(0),
+            counters: Counters { replayed: opened.replayed.into(), ..Counters::default() },
+        }
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

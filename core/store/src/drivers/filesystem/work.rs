@@ -16,6 +16,7 @@ use super::state_file::{self, Record};
 use crate::chain::{ChainList, STATE_BYTES};
 use crate::error::StoreError;
 use crate::progress::Progress;
+use crate::upload::UploadId;
 
 /// The most bytes that one job writes and hashes: some milliseconds of work, after which a fence is noticed.
 pub(crate) const WRITE_BYTES: usize = 1 << 20;
@@ -211,13 +212,8 @@ impl Work {
         self.marks.sequence = record.sequence;
         self.marks.recorded_offset = self.offset();
         if durable {
-            let synced = file.sync_data().and_then(|()| match self.marks.synced_slot {
-                Some(_) => Ok(()),
-                None => {
-                    disk.sync_dir(&ground.layout.upload(standing.id()))?;
-                    disk.sync_dir(&ground.layout.uploads())
-                }
-            });
+            let first = self.marks.synced_slot.is_none();
+            let synced = sync_record(ground, standing.id(), &*file, first);
             synced.map_err(|error| self.fail(ground, standing, error))?;
             self.marks.synced_slot = Some(slot);
             self.marks.synced_offset = self.offset();
@@ -247,6 +243,16 @@ impl Work {
         let _ = remove_files(ground, standing);
         error
     }
+}
+
+/// Makes a record durable; the first one with the names of its file and directory.
+fn sync_record(ground: &Ground, id: &UploadId, file: &dyn DiskFile, first: bool) -> io::Result<()> {
+    file.sync_data()?;
+    if first {
+        ground.disk().sync_dir(&ground.layout.upload(id))?;
+        ground.disk().sync_dir(&ground.layout.uploads())?;
+    }
+    Ok(())
 }
 
 /// Removes all files of an upload. Not durable: what comes back after a power cut expires again.
