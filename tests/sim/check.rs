@@ -215,8 +215,8 @@ fn check_files(machine: &Machine, view: &View) -> Result<(), String> {
     let doomed = view.doomed(None, PAGE).map_err(|error| error.to_string())?;
     let doomed: BTreeSet<Digest> = doomed.into_iter().map(|doomed| doomed.digest).collect();
     for digest in blob_files(&machine.disk) {
-        let linked = view.blob_anywhere(&digest).map_err(|error| error.to_string())?.is_some();
-        if !linked && !doomed.contains(&digest) {
+        let holders = view.blob_holders(&digest, None, 1).map_err(|error| error.to_string())?;
+        if holders.is_empty() && !doomed.contains(&digest) {
             return Err(format!("the file of {digest} has no link and is not doomed"));
         }
     }
