@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dockless_oci::hex;
 use dockless_registry::Action;
 use dockless_registry::access::KEY_BYTES;
 use dockless_runtime::disk::{self, Disk};
@@ -97,7 +98,8 @@ impl Settings {
             (None, None) => return Ok(None),
         };
         let malformed = || ConfigError::Contradiction(TOKEN_KEY_MALFORMED.to_owned());
-        from_hex(text.trim()).map(Some).ok_or_else(malformed)
+        let key = hex::decode(&text.trim().to_ascii_lowercase()).and_then(|key| key.try_into().ok());
+        key.map(Some).ok_or_else(malformed)
     }
 }
 
@@ -114,19 +116,6 @@ fn action_of(action: GrantedAction) -> Action {
         GrantedAction::Delete => Action::Delete,
         GrantedAction::Catalog => Action::Catalog,
     }
-}
-
-/// Reads a key from its hexadecimal digits.
-fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let mut key = [0; KEY_BYTES];
-    if text.len() != KEY_BYTES * 2 {
-        return None;
-    }
-    for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(key)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::flow::Flow;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
+pub(crate) enum Peer {
     /// A TCP connection from this address.
     Tcp(SocketAddr),
     /// A connection over a unix socket.
@@ -26,7 +26,7 @@ impl fmt::Display for Peer {
 
 /// Whether the client's words were encrypted on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
+pub(crate) enum Scheme {
     /// In the open.
     Http,
     /// Inside TLS.
@@ -35,8 +35,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// As it stands in a URL.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",
@@ -46,28 +45,21 @@ impl Scheme {
 
 /// The connection of a request.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// Who is at the other end.
-    pub peer: Peer,
+    pub(crate) peer: Peer,
     /// Whether it is encrypted.
-    pub scheme: Scheme,
+    pub(crate) scheme: Scheme,
     /// Whether `/admin/v1` answers: only on the socket that the node's owner alone can open.
-    pub admin: bool,
+    pub(crate) admin: bool,
     /// Whether the listener wants TLS and got plain HTTP: every request is then refused with words that say so.
-    pub refuse_plain: bool,
+    pub(crate) refuse_plain: bool,
     pub(crate) flow: Option<Arc<Flow>>,
 }
 
 impl Connection {
     /// A connection without a socket, for requests that come from within.
-    #[must_use]
-    pub fn new(peer: Peer, scheme: Scheme, admin: bool) -> Self {
+    pub(crate) fn new(peer: Peer, scheme: Scheme, admin: bool) -> Self {
         Self { peer, scheme, admin, refuse_plain: false, flow: None }
-    }
-
-    /// What a request from this process itself comes over.
-    #[must_use]
-    pub fn internal() -> Self {
-        Self::new(Peer::Unix, Scheme::Http, false)
     }
 }

@@ -102,7 +102,7 @@ impl Door {
     }
 
     /// Answers one request.
-    pub async fn handle<B>(&self, request: Request<B>, connection: &Connection) -> Response<Outbound>
+    pub(crate) async fn handle<B>(&self, request: Request<B>, connection: &Connection) -> Response<Outbound>
     where
         B: Body<Data = Bytes> + Send + Sync + 'static,
         B::Error: Into<BoxError>,

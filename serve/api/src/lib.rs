@@ -1,7 +1,7 @@
 //! The HTTP door of a node: the registry API, tokens, health, metrics and administration, over TLS and plain HTTP on
 //! one port.
 //!
-//! [`Door::handle`] answers one request and knows nothing of sockets; [`serve`] gives it sockets. Every error that a
+//! A [`Door`] answers one request and knows nothing of sockets; [`serve`] gives it sockets. Every error that a
 //! client sees is made in one file, `error.rs`.
 
 mod admin;
@@ -31,8 +31,6 @@ mod token;
 mod v2;
 
 pub use admin::NodeFacts;
-pub use connection::{Connection, Peer, Scheme};
 pub use door::{Door, DoorParts};
-pub use outbound::{Outbound, OutboundError};
 pub use server::{BoundListener, ListenerSocket, Served, serve};
 pub use settings::{Settings, SettingsError};

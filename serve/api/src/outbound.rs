@@ -28,10 +28,10 @@ const FAST_AFTER: u64 = 8 << 20;
 /// not whole.
 #[derive(Debug, thiserror::Error)]
 #[error("the body cannot be completed: {0}")]
-pub struct OutboundError(String);
+pub(crate) struct OutboundError(String);
 
 /// The body of an answer. Its length is always known before it is sent.
-pub struct Outbound {
+pub(crate) struct Outbound {
     parts: Parts,
     remaining: u64,
     flow: Option<Arc<Flow>>,

@@ -1,7 +1,7 @@
 //! Certificates: the node's own small authority, or given files; changed without a restart.
 
 mod addresses;
-pub mod authority;
+mod authority;
 mod given;
 mod leaf;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use dockless_meta::View;
 use dockless_oci::manifest::{ReferenceFact, ReferenceKind};
-use dockless_oci::{Digest, Reference, RepositoryName};
+use dockless_oci::{Descriptor, Digest, Reference, RepositoryName};
 use dockless_registry::{Error, Registry};
 use http::Response;
 use serde_json::{Value, json};
@@ -44,18 +44,22 @@ pub(super) fn answer(
         "tags": tags,
         "references": references,
         "references_total": record.facts.references.len(),
-        "referrers": referrers.iter().map(|descriptor| json!({
-            "digest": descriptor.digest,
-            "size": descriptor.size,
-            "media_type": descriptor.media_type,
-            "artifact_type": descriptor.artifact_type,
-        })).collect::<Vec<_>>(),
+        "referrers": referrers.iter().map(referrer_row).collect::<Vec<_>>(),
     });
     if let Some(manifest) = manifest {
         answer["annotations"] = manifest.get("annotations").cloned().unwrap_or(Value::Null);
         answer["manifest"] = manifest;
     }
     json(&answer)
+}
+
+fn referrer_row(descriptor: &Descriptor) -> Value {
+    json!({
+        "digest": descriptor.digest,
+        "size": descriptor.size,
+        "media_type": descriptor.media_type,
+        "artifact_type": descriptor.artifact_type,
+    })
 }
 
 fn reference_row(view: &View, repository: &RepositoryName, fact: &ReferenceFact) -> Result<Value, ApiError> {

@@ -4,7 +4,7 @@ use dockless_oci::Digest;
 use serde_json::json;
 
 use super::fixture::{Node, manifest};
-use crate::{Connection, Peer, Scheme};
+use crate::connection::{Connection, Peer, Scheme};
 
 fn node() -> Node {
     let mut node = Node::open();

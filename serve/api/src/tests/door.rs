@@ -1,7 +1,7 @@
 //! What holds for every request: routes, methods, limits, headers.
 
 use super::fixture::Node;
-use crate::{Connection, Peer, Scheme};
+use crate::connection::{Connection, Peer, Scheme};
 
 #[test]
 fn every_answer_under_v2_has_its_headers() {

@@ -16,7 +16,8 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
-use crate::{Connection, Door, DoorParts, NodeFacts, Peer, Scheme, Settings};
+use crate::connection::{Connection, Peer, Scheme};
+use crate::{Door, DoorParts, NodeFacts, Settings};
 
 /// `alice:secret` and `bob:hunter2`, bcrypt at its lowest cost.
 const HTPASSWD: &str = "alice:$2y$05$pmSmFUWRsxz8WqigIjVXquFkHN1JWSYnpOqQZBRRpAqEfR2f.0k06\n\

@@ -13,7 +13,7 @@ use rcgen::{
 use super::{TlsError, Trust, fingerprint};
 
 /// The certificate of the authority, which clients are to trust.
-pub const CERTIFICATE_FILE: &str = "authority.pem";
+const CERTIFICATE_FILE: &str = "authority.pem";
 
 /// Its key, readable by the owner only.
 const KEY_FILE: &str = "authority.key";
@@ -25,7 +25,7 @@ pub(super) const PEM_BYTES_MAX: usize = 1 << 20;
 const YEARS: i32 = 20;
 
 /// The authority of one node.
-pub struct Authority {
+pub(super) struct Authority {
     pem: String,
     key: KeyPair,
 }
@@ -42,7 +42,7 @@ impl Authority {
     /// # Errors
     /// [`TlsError::File`] for the disk, [`TlsError::Unusable`] when a file is not ours: it is never replaced, because
     /// clients trust the old one.
-    pub fn open_or_create(
+    pub(super) fn open_or_create(
         disk: &dyn Disk,
         keys: &Path,
         clock: &dyn Clock,
@@ -97,8 +97,7 @@ impl Authority {
     }
 
     /// The certificate, in PEM.
-    #[must_use]
-    pub fn pem(&self) -> &str {
+    pub(super) fn pem(&self) -> &str {
         &self.pem
     }
 

@@ -118,7 +118,7 @@ async fn a_reader_that_takes_nothing_is_let_go() {
     let settings = Settings { idle_timeout: Duration::from_millis(200), ..Settings::default() };
     let live = Live::plain(settings).await;
     let digest = live.push(vec![7; 32 << 20]).await;
-    let mut client = live.connect().await;
+    let mut client = live.connect_narrow().await;
     client.send(&format!("GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
     // The server's end is over while nothing was read here; what the sockets held still comes, then the cut.
     while live.door.metrics.connections.get() != 0 || live.door.metrics.accepted.get() == 0 {

@@ -13,11 +13,12 @@ use dockless_store::MemoryStore;
 use http::Request;
 use http_body_util::Full;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
+use crate::connection::{Connection, Peer, Scheme};
 use crate::tls::Certificates;
-use crate::{BoundListener, Connection, Door, DoorParts, ListenerSocket, NodeFacts, Served, Settings, serve};
+use crate::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts, Served, Settings, serve};
 
 /// A running server.
 pub(super) struct Live {
@@ -75,6 +76,13 @@ impl Live {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
 
+    /// A client whose socket holds little, so that what it does not read stays with the server.
+    pub(super) async fn connect_narrow(&self) -> Client<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 << 10).unwrap();
+        Client(socket.connect(self.address).await.unwrap())
+    }
+
     /// Sends one request on a connection of its own, which is closed after it.
     pub(super) async fn ask(&self, head: &str) -> String {
         let mut client = self.connect().await;
@@ -88,7 +96,8 @@ impl Live {
         let request = Request::post(format!("/v2/a/blobs/uploads/?digest={digest}")).header("host", "x");
         let request =
             request.header("content-length", bytes.len()).body(Full::new(Bytes::from(bytes))).unwrap();
-        assert_eq!(self.door.handle(request, &Connection::internal()).await.status(), 201);
+        let within = Connection::new(Peer::Unix, Scheme::Http, false);
+        assert_eq!(self.door.handle(request, &within).await.status(), 201);
         digest
     }
 
