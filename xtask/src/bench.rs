@@ -4,7 +4,9 @@
 //! run does not. Server CPU comes from the kernel's own account of the process.
 
 mod chart;
+mod connections;
 mod driver;
+mod holders;
 mod measure;
 mod pushes;
 mod report;
@@ -47,7 +49,7 @@ fn measure_all(root: &Path, plan: &Plan) -> Result<report::Table, String> {
     let mut table = report::Table::about_this_machine(plan);
     rows::request_rows(root, plan, &mut table)?;
     rows::push_rows(root, plan, &mut table)?;
-    rows::connection_rows(root, plan, &mut table)?;
+    connections::rows(root, plan, &mut table)?;
     starts::rows(root, plan, &mut table)?;
     Ok(table)
 }

@@ -8,7 +8,8 @@ use crate::connection::{Connection, empty};
 use crate::options::Options;
 use crate::report::{Tally, report};
 
-const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
+/// What clients say that they take.
+pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// `path`, `method=GET|HEAD|DELETE`, `connections`, `seconds`, or `count` operations over all, `of` values of `{i}`, `status`.

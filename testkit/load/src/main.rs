@@ -15,6 +15,8 @@ mod floor;
 mod get;
 mod hold;
 mod options;
+mod probe;
+mod pull;
 mod push;
 mod report;
 
@@ -49,8 +51,10 @@ async fn run(work: &str, options: &Options) -> Result<serde_json::Value, String>
         "delete-manifests" => push::delete_manifests(options).await,
         "put-manifests" => push::manifests(options).await,
         "hold" => hold::run(options).await,
+        "probe" => probe::run(options).await,
+        "pull" => pull::run(options).await,
         other => Err(format!(
-            "unknown work {other:?}; there are get, push-blobs, push-file, put-manifests, delete-manifests, hold, floor"
+            "unknown work {other:?}; there are get, pull, push-blobs, push-file, put-manifests, delete-manifests, hold, probe, floor"
         )),
     }
 }

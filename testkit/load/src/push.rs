@@ -35,16 +35,19 @@ pub(crate) async fn blobs(options: &Options) -> Result<Value, String> {
     .await
 }
 
-/// Puts `count` manifests with a tag each; config and layer are pushed once.
+/// Puts `count` manifests with a tag each; the config and the `layers` of `layer_bytes` each are pushed once.
 pub(crate) async fn manifests(options: &Options) -> Result<Value, String> {
     let mut connection = Connection::open(options.to()?).await?;
     let repository = options.text("repository", "bench/app").replace("{i}", "0");
-    let layer = layer();
     push_blob(&mut connection, &repository, &Digest::sha256(b"{}"), Bytes::from_static(b"{}")).await?;
-    push_blob(&mut connection, &repository, &Digest::sha256(&layer), layer.into()).await?;
+    let mut layers = Vec::new();
+    for layer in layers_of(options)? {
+        layers.push((Digest::sha256(&layer), layer.len()));
+        push_blob(&mut connection, &repository, &Digest::sha256(&layer), layer.into()).await?;
+    }
     let seed = options.number("seed", 1)?;
     each(options, move |mut connection, repository, turn| {
-        let body = manifest(seed, turn);
+        let body = manifest(&layers, seed, turn);
         Box::pin(async move {
             let path = format!("/v2/{repository}/manifests/t{turn}");
             let length = body.len() as u64;
@@ -56,11 +59,13 @@ pub(crate) async fn manifests(options: &Options) -> Result<Value, String> {
     .await
 }
 
-/// Deletes by digest what `put-manifests` with the same `seed` and `count` has put.
+/// Deletes by digest what `put-manifests` with the same words has put.
 pub(crate) async fn delete_manifests(options: &Options) -> Result<Value, String> {
     let seed = options.number("seed", 1)?;
+    let layers: Vec<_> =
+        layers_of(options)?.iter().map(|layer| (Digest::sha256(layer), layer.len())).collect();
     each(options, move |mut connection, repository, turn| {
-        let digest = Digest::sha256(manifest(seed, turn).as_bytes());
+        let digest = Digest::sha256(manifest(&layers, seed, turn).as_bytes());
         Box::pin(async move {
             let path = format!("/v2/{repository}/manifests/{digest}");
             let answer = connection.exchange("DELETE", &path, &[], empty()).await;
@@ -71,16 +76,23 @@ pub(crate) async fn delete_manifests(options: &Options) -> Result<Value, String>
     .await
 }
 
-fn layer() -> Vec<u8> {
-    content(7, 7, 4096)
+fn layers_of(options: &Options) -> Result<Vec<Vec<u8>>, String> {
+    let layers = options.number("layers", 1)?.min(16);
+    let bytes = usize::try_from(options.number("layer_bytes", 4096)?.min(64 << 20)).unwrap_or(4096);
+    Ok((0..layers).map(|layer| content(7, 7 + layer, bytes)).collect())
 }
 
-fn manifest(seed: u64, turn: u64) -> String {
-    let layer = layer();
+fn manifest(layers: &[(Digest, usize)], seed: u64, turn: u64) -> String {
+    let layers: Vec<_> = layers
+        .iter()
+        .map(|(digest, size)| {
+            serde_json::json!({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest.as_str(), "size": size})
+        })
+        .collect();
     serde_json::json!({
         "schemaVersion": 2, "mediaType": IMAGE,
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": Digest::sha256(b"{}").as_str(), "size": 2},
-        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::sha256(&layer).as_str(), "size": layer.len()}],
+        "layers": layers,
         "annotations": {"turn": format!("{seed}-{turn}")},
     })
     .to_string()

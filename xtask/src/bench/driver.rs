@@ -61,7 +61,18 @@ pub(crate) fn load(root: &Path, words: &[String]) -> Result<Value, String> {
     }
 }
 
-fn generator(root: &Path, words: &[String]) -> Command {
+/// Several generators beside each other; their results come in the order of their words.
+pub(crate) fn load_all(root: &Path, all: &[Vec<String>]) -> Result<Vec<Value>, String> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = all.iter().map(|words| scope.spawn(|| load(root, words))).collect();
+        let answers =
+            running.into_iter().map(|one| one.join().map_err(|_| "a generator's thread panicked")?);
+        answers.collect()
+    })
+}
+
+/// The load generator, not started yet.
+pub(crate) fn generator(root: &Path, words: &[String]) -> Command {
     let mut command = Command::new(root.join("target/release/dockless-load"));
     command.args(words);
     command

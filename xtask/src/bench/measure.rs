@@ -6,6 +6,9 @@ use std::time::Instant;
 /// Clock ticks per second in `/proc/PID/stat`; 100 on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// KiB of a page on the machines that are measured.
+const PAGE_KIB: f64 = 4.0;
+
 /// CPU seconds that the process has used so far, all threads.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
@@ -16,8 +19,8 @@ pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, String> {
     Ok((ticks() + ticks()) / TICKS_PER_SECOND)
 }
 
-/// A field of `/proc/PID/status` in KiB: `VmRSS`, `VmHWM`.
-pub(crate) fn status_kib(pid: u32, field: &str) -> Result<f64, String> {
+/// The number in a field of `/proc/PID/status`: `VmRSS` in KiB, `Threads`.
+pub(crate) fn status_number(pid: u32, field: &str) -> Result<f64, String> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
         .map_err(|error| format!("process {pid}: {error}"))?;
     let line = status.lines().find(|line| line.starts_with(field)).ok_or(format!("no {field} for {pid}"))?;
@@ -25,6 +28,36 @@ pub(crate) fn status_kib(pid: u32, field: &str) -> Result<f64, String> {
         .nth(1)
         .and_then(|number| number.parse().ok())
         .ok_or(format!("{line} has no number"))
+}
+
+/// Sockets that the process has open, of every kind.
+pub(crate) fn sockets(pid: u32) -> Result<u64, String> {
+    let folder = format!("/proc/{pid}/fd");
+    let files = std::fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+    // A file that was closed since it was listed is no socket any more.
+    let targets = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    Ok(targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count() as u64)
+}
+
+/// Memory that the kernel holds for TCP on this machine, both ends of loopback included, in KiB.
+pub(crate) fn tcp_kib() -> Result<f64, String> {
+    let path = "/proc/net/sockstat";
+    let figures = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    let line = figures.lines().find_map(|line| line.strip_prefix("TCP:"));
+    let pages = line.and_then(|line| line.rsplit_once(" mem ")?.1.trim().parse::<f64>().ok());
+    pages.map(|pages| pages * PAGE_KIB).ok_or(format!("{path} does not say how much TCP takes"))
+}
+
+/// Files that the process may have open.
+pub(crate) fn open_files_max(pid: u32) -> Result<u64, String> {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits"))
+        .map_err(|error| format!("process {pid}: {error}"))?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().next());
+    match soft.ok_or(format!("no limit of open files for {pid}"))? {
+        "unlimited" => Ok(u64::MAX),
+        number => number.parse().map_err(|_| format!("{number} is no limit of open files")),
+    }
 }
 
 /// What the server used while `work` ran: its result, server CPU seconds, wall seconds.
@@ -79,8 +112,21 @@ mod tests {
     #[test]
     fn this_process_has_used_memory() {
         let pid = std::process::id();
-        assert!(status_kib(pid, "VmRSS").unwrap() > 100.0);
+        assert!(status_number(pid, "VmRSS").unwrap() > 100.0);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
         assert!(cpu_seconds(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn the_kernel_says_what_tcp_takes() {
+        assert!(tcp_kib().unwrap() >= 0.0);
+    }
+
+    #[test]
+    fn open_sockets_are_counted() {
+        let pid = std::process::id();
+        let sockets: Vec<_> = (0..100).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        assert!(super::sockets(pid).unwrap() >= sockets.len() as u64);
+        assert!(open_files_max(pid).unwrap() > 100);
     }
 }

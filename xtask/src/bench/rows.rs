@@ -1,19 +1,15 @@
-//! The rows of requests, pushes and connections.
+//! The rows of requests, and the door to those of pushes.
 
 use std::path::Path;
 
 use super::report::{Row, Rule, Table};
-use super::seed::{Seed, digest_of, large_file};
+use super::seed::Seed;
 use super::servers::{self, Server};
 use super::{Plan, driver, measure};
 
 /// Connections of the request loops, and of the concurrent ones.
 const FEW: u64 = 8;
 const MANY: u64 = 64;
-/// Idle connections held against us: the node stops accepting at 95 % of the file limit, 19,000 here, and the probes need some.
-const HELD: u64 = 18_900;
-/// Readers held that never read.
-const SLOW: u64 = 5_000;
 
 /// The words that `only=` may be part of, for the rows of each group.
 const REQUESTS: &str = "GET /v2/ HEAD blob HEAD manifest by tag GET manifest by tag HEAD manifest by digest GET manifest by digest GET 4 KiB blob tags/list?n=100 \
@@ -190,44 +186,6 @@ pub(crate) fn push_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(
     super::pushes::rows(root, plan, table)
 }
 
-/// Many connections held open against us alone.
-pub(crate) fn connection_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
-    if !"connections".contains(&plan.only) {
-        return Ok(());
-    }
-    for (kind, held, bar) in [("idle", HELD, 16.0), ("slow", SLOW, 64.0)] {
-        let ours = servers::dockless(root, &plan.scratch.join(format!("held-{kind}")))?;
-        let digest = push_large(root, plan, &ours)?;
-        let before = measure::status_kib(ours.pid(), "VmRSS")?;
-        let words = [
-            "hold".to_owned(),
-            format!("to={}", ours.address),
-            format!("kind={kind}"),
-            format!("path=/v2/bench/app/blobs/{digest}"),
-            format!("connections={held}"),
-            "seconds=5".to_owned(),
-        ];
-        let answer = driver::load(root, &words)?;
-        let peak = measure::status_kib(ours.pid(), "VmHWM")?;
-        let open = answer["held"].as_f64().unwrap_or(1.0).max(1.0);
-        let mut memory = Row::new(
-            &format!("connections: {held} {kind}, memory each"),
-            "KiB",
-            Some((&format!("<= {bar} KiB"), Rule::Most(bar))),
-        );
-        memory.add("dockless", (peak - before).max(0.0) / open);
-        table.push(memory);
-        let mut late = Row::new(
-            &format!("connections: {held} {kind}, GET /v2/ p99 meanwhile"),
-            "ms",
-            Some(("<= 100 ms", Rule::Most(100.0))),
-        );
-        late.add("dockless", answer["p99_us"].as_f64().unwrap_or(f64::MAX) / 1000.0);
-        table.push(late);
-    }
-    Ok(())
-}
-
 /// Pushes a file as one blob.
 pub(crate) fn push_file(
     root: &Path,
@@ -244,11 +202,4 @@ pub(crate) fn push_file(
         format!("way={way}"),
     ];
     driver::load(root, &words)?["seconds"].as_f64().ok_or("no seconds in the report".to_owned())
-}
-
-fn push_large(root: &Path, plan: &Plan, server: &Server) -> Result<String, String> {
-    let file = large_file(plan)?;
-    let digest = digest_of(&file)?;
-    push_file(root, server, &file, &digest, "put")?;
-    Ok(digest)
 }

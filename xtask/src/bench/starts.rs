@@ -41,7 +41,7 @@ fn idle(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
     for round in 0..plan.rounds {
         let ours = servers::dockless(root, &plan.scratch.join(format!("idle-{round}")))?;
         std::thread::sleep(std::time::Duration::from_secs(2));
-        row.add("dockless", measure::status_kib(ours.pid(), "VmRSS")? * 1024.0 / 1e6);
+        row.add("dockless", measure::status_number(ours.pid(), "VmRSS")? * 1024.0 / 1e6);
     }
     table.push(row);
     Ok(())
