@@ -1,7 +1,8 @@
 //! Files: the seams [`Disk`] and [`DiskFile`], and what is built on them alone.
 //!
 //! All calls block and belong in [`Runtime::blocking`](crate::Runtime::blocking), but for
-//! [`DiskFile::read_cached_at`], which never waits for the device.
+//! [`DiskFile::read_cached_at`], which never waits for the device, and [`DiskFile::send_to`], which does not for bytes
+//! that are in memory.
 //!
 //! # What is durable
 //! Nothing is durable before it is synced, and nothing keeps the order of the calls. Bytes and the size of a file
@@ -17,6 +18,7 @@ mod tree;
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,6 +92,16 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Whatever the disk says.
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>>;
+
+    /// Hands up to `length` bytes at `offset` to a socket that does not block, without a copy in this process; 0 at
+    /// and after the end of the file. May send fewer. `None` when this disk cannot: read and write instead.
+    ///
+    /// What the socket holds are the pages of the file: a change of the file in place shows in bytes that are not on
+    /// their way yet.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket takes nothing now; whatever else the disk or the socket says.
+    fn send_to(&self, socket: BorrowedFd<'_>, offset: u64, length: usize) -> io::Result<Option<usize>>;
 
     /// Writes up to `buffer.len()` bytes at `offset`, past the end too (the gap reads as zeros). May write fewer.
     ///

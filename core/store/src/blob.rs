@@ -1,6 +1,8 @@
 //! A blob that is open for reading.
 
 use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -23,11 +25,34 @@ pub struct Blob {
     reader: Arc<dyn BlobRead>,
 }
 
+/// What [`Blob::try_send`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Bytes that the socket took, at least one.
+    pub bytes: usize,
+    /// Whether the file was the verified one before and after. If not, these bytes are to be read again with
+    /// [`Blob::read`] before anything more is sent, and the answer is to be cut when that fails.
+    pub genuine: bool,
+}
+
 /// What a driver does for an open [`Blob`].
 #[async_trait]
 pub trait BlobRead: Send + Sync {
     /// As [`Blob::try_read`]; `max` is at least 1 and at most [`READ_BYTES_MAX`], and `offset + max` within the blob.
     fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>>;
+
+    /// As [`Blob::sendable`]; `max` is at least 1, and `offset + max` within the blob.
+    fn sendable(&self, _offset: u64, _max: usize) -> usize {
+        0
+    }
+
+    /// As [`Blob::try_send`], with the same bounds as [`BlobRead::sendable`].
+    ///
+    /// # Errors
+    /// As [`Blob::try_send`].
+    fn try_send(&self, _socket: BorrowedFd<'_>, _offset: u64, _max: usize) -> io::Result<Option<Sent>> {
+        Ok(None)
+    }
 
     /// As [`Blob::read`], with the same bounds as [`BlobRead::try_read`].
     async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError>;
@@ -67,9 +92,38 @@ impl Blob {
         }
     }
 
+    /// How many of the `max` bytes from `offset` [`Blob::try_send`] can be expected to send: they are known to be
+    /// genuine, and in memory as far as a few looks tell. Never waits. 0 where only reading does.
+    #[must_use]
+    pub fn sendable(&self, offset: u64, max: usize) -> usize {
+        match self.left(offset, max) {
+            0 => 0,
+            max => self.reader.sendable(offset, max),
+        }
+    }
+
+    /// Lets the system send up to `max` bytes from `offset`, at least one, to a socket that does not block, without a
+    /// copy in this process. `None` says nothing but that [`Blob::read`] is needed, and at the end of the blob.
+    ///
+    /// Only bytes that are known to be genuine are sent, as [`Blob::read`] gives them; [`Sent::genuine`] says whether
+    /// they stayed so. It waits for the device where they are not in memory: see [`Blob::sendable`] first.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket takes nothing now; `UnexpectedEof` when the file is shorter than the blob;
+    /// whatever else the disk or the socket says.
+    pub fn try_send(&self, socket: BorrowedFd<'_>, offset: u64, max: usize) -> io::Result<Option<Sent>> {
+        match self.left(offset, max) {
+            0 => Ok(None),
+            max => self.reader.try_send(socket, offset, max),
+        }
+    }
+
     fn clamp(&self, offset: u64, max: usize) -> usize {
-        let left = self.size.saturating_sub(offset);
-        usize::try_from(left).unwrap_or(usize::MAX).min(max).min(READ_BYTES_MAX)
+        self.left(offset, max).min(READ_BYTES_MAX)
+    }
+
+    fn left(&self, offset: u64, max: usize) -> usize {
+        usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX).min(max)
     }
 }
 

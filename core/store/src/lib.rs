@@ -17,7 +17,7 @@ mod progress;
 mod settings;
 mod upload;
 
-pub use blob::{Blob, BlobRead, READ_BYTES_FIRST, READ_BYTES_MAX};
+pub use blob::{Blob, BlobRead, READ_BYTES_FIRST, READ_BYTES_MAX, Sent};
 pub use blob_store::BlobStore;
 pub use chain::{ChainList, PIECE_BYTES_MAX, PIECE_BYTES_MIN, piece_bytes};
 pub use data_directory::{DataDirectory, DataDirectoryError, FORMAT};

@@ -1,6 +1,8 @@
 //! What every [`Disk`] must do while nothing goes wrong.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +17,8 @@ use crate::disk::{
 /// With the first thing that is wrong.
 pub fn check(disk: &Arc<dyn Disk>, directory: &Path) {
     let disk = &**disk;
-    for part in [opens, reads_and_writes, sizes, renames, removes, directories, locks, identity, whole_steps]
+    for part in
+        [opens, reads_and_writes, sends, sizes, renames, removes, directories, locks, identity, whole_steps]
     {
         let place = directory.join("place");
         disk.create_dir_all(&place).unwrap();
@@ -86,6 +89,34 @@ fn reads_and_writes(disk: &dyn Disk, place: &Path) {
     assert!(all[10..9000].iter().all(|byte| *byte == 0) && &all[9000..] == b"end", "a gap reads as zeros");
     file.sync_data().unwrap();
     second.sync_data().unwrap();
+}
+
+fn sends(disk: &dyn Disk, place: &Path) {
+    let file = create(disk, &place.join("file"), b"0123456789");
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    // A disk may be one that cannot send, but then it never does.
+    let Some(first) = file.send_to(ours.as_fd(), 2, 5).unwrap() else {
+        assert_eq!(file.send_to(ours.as_fd(), 0, 10).unwrap(), None);
+        return;
+    };
+    assert!((1..=5).contains(&first));
+    let mut bytes = [0; 5];
+    theirs.read_exact(&mut bytes[..first]).unwrap();
+    assert_eq!(bytes[..first], b"23456"[..first], "what is sent are the bytes of the file");
+    assert_eq!(file.send_to(ours.as_fd(), 8, 10).unwrap(), Some(2), "a send stops at the end");
+    assert_eq!(file.send_to(ours.as_fd(), 10, 10).unwrap(), Some(0), "at the end there is nothing");
+    let mut sent = 2;
+    let refused = loop {
+        match file.send_to(ours.as_fd(), 0, 10) {
+            Ok(more) => sent += more.unwrap(),
+            Err(error) => break error,
+        }
+        assert!(sent < 1 << 30, "no socket holds this much");
+    };
+    assert_eq!(refused.kind(), ErrorKind::WouldBlock, "a full socket takes nothing");
+    drop(theirs);
+    assert!(file.send_to(ours.as_fd(), 0, 10).is_err(), "nor does one that nobody reads");
 }
 
 fn sizes(disk: &dyn Disk, place: &Path) {

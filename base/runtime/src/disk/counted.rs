@@ -1,6 +1,7 @@
 //! A disk that counts its syncs: what durability costs, for metrics and benchmarks.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,6 +69,10 @@ impl DiskFile for CountedFile {
 
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
         self.file.read_cached_at(buffer, offset)
+    }
+
+    fn send_to(&self, socket: BorrowedFd<'_>, offset: u64, length: usize) -> io::Result<Option<usize>> {
+        self.file.send_to(socket, offset, length)
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {

@@ -3,6 +3,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -98,6 +99,23 @@ impl DiskFile for RealFile {
 
     #[cfg(not(target_os = "linux"))]
     fn read_cached_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_to(&self, socket: BorrowedFd<'_>, offset: u64, length: usize) -> io::Result<Option<usize>> {
+        use rustix::io::{Errno, retry_on_intr};
+        let mut from = offset;
+        match retry_on_intr(|| rustix::fs::sendfile(socket, &self.file, Some(&mut from), length)) {
+            Ok(sent) => Ok(Some(sent)),
+            // This file system or kernel cannot.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_to(&self, _socket: BorrowedFd<'_>, _offset: u64, _length: usize) -> io::Result<Option<usize>> {
         Ok(None)
     }
 

@@ -55,6 +55,16 @@ fn real_bytes_just_written_are_in_memory() {
     }
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn linux_sends_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = RealDisk.open(&directory.path().join("f"), OpenMode::CreateNew).unwrap();
+    write_all_at(&*file, b"abc", 0).unwrap();
+    let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert_eq!(file.send_to(std::os::fd::AsFd::as_fd(&ours), 0, 3).unwrap(), Some(3));
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Open { path: usize, mode: OpenMode },

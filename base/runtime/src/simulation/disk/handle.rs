@@ -1,6 +1,7 @@
 //! One open simulated file.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +61,10 @@ impl DiskFile for SimFile {
             return Ok(None);
         }
         self.read_at(buffer, offset).map(Some)
+    }
+
+    fn send_to(&self, _socket: BorrowedFd<'_>, _offset: u64, _length: usize) -> io::Result<Option<usize>> {
+        Ok(None)
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {

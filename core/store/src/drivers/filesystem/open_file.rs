@@ -1,4 +1,7 @@
-//! One open blob file, and what is known about its bytes. Everything here but [`OpenFile::read_cached`] blocks.
+//! One open blob file, and what is known about its bytes. Everything here blocks, but for [`OpenFile::read_cached`] and
+//! what is in `sending`.
+
+mod sending;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,7 @@
 //! Reading a blob: nothing leaves that was not verified.
 
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +11,7 @@ use dockless_runtime::Stat;
 
 use super::open_file::{Look, OpenFile, Verification};
 use super::shelf::Shelf;
-use crate::blob::BlobRead;
+use crate::blob::{BlobRead, Sent};
 use crate::error::StoreError;
 use crate::progress::Progress;
 
@@ -42,6 +44,14 @@ impl Reader {
 impl BlobRead for Reader {
     fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
         self.0.file.read_cached(offset, max).map(Ok)
+    }
+
+    fn sendable(&self, offset: u64, max: usize) -> usize {
+        self.0.file.sendable(offset, max)
+    }
+
+    fn try_send(&self, socket: BorrowedFd<'_>, offset: u64, max: usize) -> io::Result<Option<Sent>> {
+        self.0.file.try_send(socket, offset, max)
     }
 
     async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {

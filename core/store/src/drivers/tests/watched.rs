@@ -1,6 +1,7 @@
 //! A disk that counts the bytes read from some of its files.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,6 +79,10 @@ impl DiskFile for WatchedFile {
 
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
         self.file.read_cached_at(buffer, offset).inspect(|read| self.count(read.unwrap_or(0)))
+    }
+
+    fn send_to(&self, socket: BorrowedFd<'_>, offset: u64, length: usize) -> io::Result<Option<usize>> {
+        self.file.send_to(socket, offset, length)
     }
 
     fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
