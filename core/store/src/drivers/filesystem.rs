@@ -11,6 +11,7 @@ mod publish;
 mod reader;
 mod reading;
 mod restore;
+mod sending;
 mod session;
 mod shelf;
 mod standing;

@@ -1,8 +1,6 @@
 //! One open blob file, and what is known about its bytes. Everything here blocks, but for [`OpenFile::read_cached`] and
 //! what is in `sending`.
 
-mod sending;
-
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +19,7 @@ pub(crate) struct OpenFile {
     pub(crate) digest: Digest,
     /// Bytes when it was opened.
     pub(crate) size: u64,
-    file: Arc<dyn DiskFile>,
+    pub(super) file: Arc<dyn DiskFile>,
     known: Mutex<Known>,
     /// Held while the file is verified: who waits finds it done.
     pub(crate) verifying: Arc<tokio::sync::Mutex<()>>,
@@ -234,7 +232,7 @@ impl OpenFile {
     }
 
     /// The part of a range that is known to be genuine from its beginning, and in which identity of the file.
-    fn genuine(&self, offset: u64, max: usize) -> Option<(Stat, usize)> {
+    pub(super) fn genuine(&self, offset: u64, max: usize) -> Option<(Stat, usize)> {
         let known = self.known();
         match &known.verdict {
             Verdict::Genuine => Some((known.identity, max)),

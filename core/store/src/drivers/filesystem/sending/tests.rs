@@ -11,7 +11,7 @@ use bytes::Bytes;
 use dockless_oci::digest::Digest;
 use dockless_runtime::{DiskFile, Stat};
 
-use super::super::{Look, OpenFile, Verification};
+use super::super::open_file::{Look, OpenFile, Verification};
 use crate::blob::Sent;
 use crate::chain::{ChainList, PIECE_BYTES_MIN};
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use super::OpenFile;
+use super::open_file::OpenFile;
 use crate::blob::Sent;
 
 /// How far apart the looks are that tell whether a stretch is in memory: twice what Linux reads ahead by default
