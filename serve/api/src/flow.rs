@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
+use crate::transfer::Transfers;
+
 /// Shared by the stream of a connection and by what is read and written over it.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
@@ -28,9 +30,21 @@ pub(crate) struct Flow {
     pulse: AtomicU64,
     /// The peer may still be sending a body that nobody reads: close slowly, so that the answer reaches it.
     linger: AtomicBool,
+    /// Where the stream can send files: what it is to send.
+    transfers: Option<Arc<Transfers>>,
 }
 
 impl Flow {
+    /// Of a connection whose stream sends what is owed in `transfers`.
+    pub(crate) fn with_transfers(transfers: Arc<Transfers>) -> Self {
+        Self { transfers: Some(transfers), ..Self::default() }
+    }
+
+    /// What bodies may leave to the stream.
+    pub(crate) fn transfers(&self) -> Option<&Transfers> {
+        self.transfers.as_deref()
+    }
+
     /// A frame was handed over.
     pub(crate) fn frame_began(&self) {
         self.pending.store(true, Ordering::Release);

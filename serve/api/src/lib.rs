@@ -23,11 +23,13 @@ mod query;
 mod reply;
 mod server;
 mod settings;
+mod source;
 mod target;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 mod token;
+mod transfer;
 mod v2;
 
 pub use admin::NodeFacts;

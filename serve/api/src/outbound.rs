@@ -8,11 +8,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use dockless_registry::Registry;
 use dockless_runtime::BoxFuture;
-use dockless_store::{Blob, READ_BYTES_FIRST, READ_BYTES_MAX, StoreError};
+use dockless_store::{Blob, READ_BYTES_FIRST, READ_BYTES_MAX};
 use http_body::{Body, Frame, SizeHint};
 
 use crate::exchange::Exchange;
 use crate::flow::Flow;
+use crate::source::{OutboundError, Source};
+use crate::transfer::{STRETCH_BYTES_MAX, STRETCH_BYTES_MIN, Stretch, Transfers};
 
 /// Frames to a reader that has not shown that it is fast: what a reader that stands still may hold in memory.
 const FRAME_CAUTIOUS: usize = READ_BYTES_FIRST;
@@ -23,12 +25,6 @@ const FRAME_FAST: usize = READ_BYTES_MAX;
 /// Bytes after which a reader that never stood still counts as fast: more than the socket buffers of both ends hold
 /// by default, so that someone must have read.
 const FAST_AFTER: u64 = 8 << 20;
-
-/// The content of a blob could not be read to its end. The connection is cut: a body is never ended well that is
-/// not whole.
-#[derive(Debug, thiserror::Error)]
-#[error("the body cannot be completed: {0}")]
-pub(crate) struct OutboundError(String);
 
 /// The body of an answer. Its length is always known before it is sent.
 pub(crate) struct Outbound {
@@ -55,14 +51,12 @@ pub(crate) enum Part {
 
 /// A range of a blob that is being read.
 pub(crate) struct BlobPart {
-    /// Told when the blob turns out to be damaged.
-    registry: Registry,
-    blob: Blob,
+    source: Source,
     offset: u64,
     end: u64,
     frame: usize,
     unhindered: u64,
-    reading: Option<BoxFuture<'static, Result<Bytes, StoreError>>>,
+    reading: Option<BoxFuture<'static, Result<Bytes, OutboundError>>>,
 }
 
 impl std::fmt::Debug for Outbound {
@@ -126,8 +120,7 @@ impl BlobPart {
     /// Bytes `offset..end` of `blob`.
     pub(crate) fn new(registry: Registry, blob: Blob, offset: u64, end: u64) -> Self {
         Self {
-            registry,
-            blob,
+            source: Source::new(registry, blob),
             offset,
             end: end.max(offset),
             frame: FRAME_CAUTIOUS,
@@ -148,33 +141,46 @@ impl BlobPart {
         self.frame = if self.unhindered >= FAST_AFTER { FRAME_FAST } else { FRAME_CAUTIOUS };
     }
 
+    /// Leaves the next stretch to the stream; its stand-in. The end of a part is always read: the answer is over for
+    /// us only when all but its last frame is in the socket, and a file that changed is noticed before that.
+    fn leave(&mut self, transfers: &Transfers) -> Option<Bytes> {
+        let most = self.len().saturating_sub(READ_BYTES_FIRST as u64);
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(STRETCH_BYTES_MAX);
+        if most < STRETCH_BYTES_MIN {
+            return None;
+        }
+        let left = self.source.blob.sendable(self.offset, most);
+        let stretch =
+            Stretch { source: self.source.clone(), offset: self.offset, left, read_max: self.frame };
+        let stand_in = transfers.owe(stretch)?;
+        self.advance(left);
+        Some(stand_in)
+    }
+
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Bytes, OutboundError>> {
         let want = usize::try_from(self.len()).unwrap_or(usize::MAX).min(self.frame);
         let read = match &mut self.reading {
             Some(reading) => ready!(reading.as_mut().poll(context)),
-            None => match self.blob.try_read(self.offset, want) {
-                Some(read) => read,
+            None => match self.source.blob.try_read(self.offset, want) {
+                Some(read) => self.source.check(read),
                 None => {
-                    let (blob, offset) = (self.blob.clone(), self.offset);
-                    let reading = self.reading.insert(Box::pin(async move { blob.read(offset, want).await }));
+                    let (source, offset) = (self.source.clone(), self.offset);
+                    let reading =
+                        self.reading.insert(Box::pin(async move { source.read(offset, want).await }));
                     ready!(reading.as_mut().poll(context))
                 }
             },
         };
         self.reading = None;
-        let mut bytes = read.map_err(|error| {
-            if let StoreError::Damaged(digest) = &error {
-                self.registry.report_damaged(digest);
-            }
-            OutboundError(error.to_string())
-        })?;
-        if bytes.is_empty() {
-            return Poll::Ready(Err(OutboundError("the blob is shorter than its size".to_owned())));
-        }
+        let mut bytes = read?;
         bytes.truncate(want);
-        self.offset += bytes.len() as u64;
-        self.unhindered += bytes.len() as u64;
+        self.advance(bytes.len());
         Poll::Ready(Ok(bytes))
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.offset += bytes as u64;
+        self.unhindered += bytes as u64;
     }
 }
 
@@ -214,6 +220,9 @@ impl Parts {
         {
             ready!(flow.poll_drained(context));
             part.adapt(flow);
+            if let Some(stand_in) = flow.transfers().and_then(|transfers| part.leave(transfers)) {
+                return Poll::Ready(Some(Ok(stand_in)));
+            }
         }
         part.poll_read(context).map(Some)
     }

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod bare_error;
+mod file_stream;
 mod http;
 mod limit;
 pub(crate) mod stream;

@@ -16,11 +16,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::accept::Manners;
 use super::bare_error;
+use super::file_stream::FileStream;
 use super::stream::{Stream, StreamLimits};
 use super::timer::{ClockTimer, SpawnExecutor};
 use crate::connection::{Connection, Peer, Scheme};
 use crate::door::Door;
 use crate::flow::Flow;
+use crate::transfer::{StandIn, Transfers};
 
 /// The first byte of every TLS connection: a handshake record (RFC 8446, section 5.1). No HTTP method has it.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -53,6 +55,7 @@ pub(super) struct Server {
     pub(super) door: Arc<Door>,
     builder: auto::Builder<SpawnExecutor>,
     limits: StreamLimits,
+    stand_in: StandIn,
     draining: Shutdown,
     forced: Shutdown,
 }
@@ -87,7 +90,7 @@ impl Server {
             .max_header_list_size(u32::try_from(BUFFER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(settings.keep_alive_timeout / 4)
             .keep_alive_timeout(settings.header_timeout);
-        Self { builder, limits, draining, forced, door }
+        Self { builder, limits, stand_in: StandIn::new(), draining, forced, door }
     }
 
     /// Serves one connection to its end.
@@ -97,7 +100,9 @@ impl Server {
         metrics.connections.inc();
         let ended = match socket {
             Socket::Tcp(stream) => self.tcp(stream, peer, manners).await,
-            Socket::Unix(stream) => self.http(stream, peer, Scheme::Http, manners, false).await,
+            Socket::Unix(stream) => {
+                self.http(stream, Flow::default(), peer, Scheme::Http, manners, false).await
+            }
         };
         metrics.connections.dec();
         if let Err(error) = ended {
@@ -108,7 +113,10 @@ impl Server {
     async fn tcp(&self, stream: TcpStream, peer: Peer, manners: Manners) -> io::Result<()> {
         let Some(first) = self.first_byte(&stream).await? else { return Ok(()) };
         if first != TLS_HANDSHAKE {
-            return self.http(stream, peer, Scheme::Http, manners, !manners.plain).await;
+            let transfers = Transfers::new(self.stand_in.clone());
+            let flow = Flow::with_transfers(transfers.clone());
+            let stream = FileStream::new(stream, transfers);
+            return self.http(stream, flow, peer, Scheme::Http, manners, !manners.plain).await;
         }
         let Some(tls) = self.door.tls.as_ref().filter(|_| manners.tls) else {
             return self.refuse_tls(stream).await;
@@ -116,7 +124,7 @@ impl Server {
         let handshake = TlsAcceptor::from(tls.server_config()).accept(stream);
         let limit = timeout(&*self.door.runtime.clock, self.limits.header_timeout, handshake);
         match self.unless_forced(limit).await? {
-            Ok(Ok(stream)) => self.http(stream, peer, Scheme::Https, manners, false).await,
+            Ok(Ok(stream)) => self.http(stream, Flow::default(), peer, Scheme::Https, manners, false).await,
             Ok(Err(error)) => {
                 self.door.metrics.handshakes_failed.inc();
                 Err(error)
@@ -163,6 +171,7 @@ impl Server {
     async fn http<S>(
         &self,
         io: S,
+        flow: Flow,
         peer: Peer,
         scheme: Scheme,
         manners: Manners,
@@ -171,7 +180,7 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let flow = Arc::new(Flow::default());
+        let flow = Arc::new(flow);
         let stream = Stream::new(io, flow.clone(), self.door.runtime.clock.clone(), self.limits);
         let connection =
             Arc::new(Connection { peer, scheme, admin: manners.admin, refuse_plain, flow: Some(flow) });

@@ -9,7 +9,7 @@ use dockless_oci::Digest;
 use dockless_registry::access::Access;
 use dockless_registry::{Parts, Registry};
 use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
-use dockless_store::MemoryStore;
+use dockless_store::{BlobStore, MemoryStore};
 use http::Request;
 use http_body_util::Full;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -42,11 +42,22 @@ impl Live {
     }
 
     pub(super) async fn start(settings: Settings, tls: Option<Arc<Certificates>>, speaks: Speaks) -> Self {
+        let blobs = MemoryStore::new(Runtime::real(), dockless_store::Settings::default());
+        Self::over(blobs, settings, tls, speaks).await
+    }
+
+    /// With its blobs in `blobs`.
+    pub(super) async fn over(
+        blobs: Arc<dyn BlobStore>,
+        settings: Settings,
+        tls: Option<Arc<Certificates>>,
+        speaks: Speaks,
+    ) -> Self {
         let runtime = Runtime::real();
         let metrics = Arc::new(MetricRegistry::new());
         let registry = Registry::new(Parts {
             ledger: MemoryLedger::new(),
-            blobs: MemoryStore::new(runtime.clone(), dockless_store::Settings::default()),
+            blobs,
             runtime: runtime.clone(),
             settings: dockless_registry::Settings::default(),
             metrics: &metrics,

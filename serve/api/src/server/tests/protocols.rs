@@ -25,7 +25,7 @@ async fn with_tls(speaks: Speaks) -> (Live, Arc<Certificates>, tempfile::TempDir
     (Live::start(Settings::default(), Some(tls.clone()), speaks).await, tls, directory)
 }
 
-async fn tls_client(live: &Live, tls: &Certificates, alpn: &[&str]) -> TlsStream<TcpStream> {
+pub(super) async fn tls_client(live: &Live, tls: &Certificates, alpn: &[&str]) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(tls.trust().pem.as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
