@@ -1,4 +1,4 @@
-//! `hold`: many connections that stay open, idle or never reading, until standard input ends.
+//! `hold`: many connections that stay open, idle, kept alive or never reading, until standard input ends.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::options::Options;
@@ -23,18 +23,31 @@ const ATTEMPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// Longest time that connections are held, so that every run ends.
 const SECONDS_MAX: u64 = 600;
 
-/// `connections` held: `kind=idle` sends nothing, `kind=slow` asks for `path` and never reads. The process says `held` and their number on
-/// standard error once all are open or given up, and holds them until standard input ends, `seconds` at most.
+/// What a held connection does once it is open.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Nothing at all.
+    Idle,
+    /// One request, reads its answer, and waits with the next.
+    Kept,
+    /// One request, and never reads.
+    Slow,
+}
+
+/// `connections` held: `kind=idle` sends nothing, `kind=kept` has asked for `path` once, `kind=slow` asks for it and never reads. The process
+/// says `held` and their number on standard error once all are open or given up, and holds them until standard input ends, `seconds` at most.
 pub(crate) async fn run(options: &Options) -> Result<Value, String> {
     let to = options.to()?;
-    let request = match options.text("kind", "idle") {
-        "idle" => None,
-        "slow" => Some(format!("GET {} HTTP/1.1\r\nhost: {to}\r\n\r\n", options.text("path", "/v2/"))),
-        other => return Err(format!("kind={other} is neither idle nor slow")),
+    let kind = match options.text("kind", "idle") {
+        "idle" => Kind::Idle,
+        "kept" => Kind::Kept,
+        "slow" => Kind::Slow,
+        other => return Err(format!("kind={other} is none of idle, kept, slow")),
     };
+    let request = format!("GET {} HTTP/1.1\r\nhost: {to}\r\n\r\n", options.text("path", "/v2/"));
     let longest = Duration::from_secs(options.number("seconds", SECONDS_MAX)?.min(SECONDS_MAX));
     let begun = Instant::now();
-    let opened = open_all(to, options.connections()?, request.as_deref(), begun + OPENING_TIME).await;
+    let opened = open_all(to, options.connections()?, kind, &request, begun + OPENING_TIME).await;
     let opening = begun.elapsed();
     let refused = opened.iter().filter(|one| one.is_err()).count();
     let first_error = opened.iter().find_map(|one| one.as_ref().err());
@@ -52,10 +65,11 @@ pub(crate) async fn run(options: &Options) -> Result<Value, String> {
 async fn open_all(
     to: SocketAddr,
     connections: u64,
-    request: Option<&str>,
+    kind: Kind,
+    request: &str,
     until: Instant,
 ) -> Vec<Result<TcpStream, String>> {
-    let opening = stream::iter(0..connections).map(|number| open(to, number, request, until));
+    let opening = stream::iter(0..connections).map(|number| open(to, number, kind, request, until));
     opening.buffer_unordered(OPENING_MAX).collect().await
 }
 
@@ -63,17 +77,18 @@ async fn open_all(
 async fn open(
     to: SocketAddr,
     number: u64,
-    request: Option<&str>,
+    kind: Kind,
+    request: &str,
     until: Instant,
 ) -> Result<TcpStream, String> {
     let attempts = async {
         for _ in 1..ATTEMPTS_MAX {
-            if let Ok(stream) = attempt(to, number, request).await {
+            if let Ok(stream) = attempt(to, number, kind, request).await {
                 return Ok(stream);
             }
             tokio::time::sleep(ATTEMPT_AGAIN_AFTER).await;
         }
-        attempt(to, number, request).await
+        attempt(to, number, kind, request).await
     };
     match tokio::time::timeout_at(until.into(), attempts).await {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
@@ -81,17 +96,25 @@ async fn open(
     }
 }
 
-async fn attempt(to: SocketAddr, number: u64, request: Option<&str>) -> std::io::Result<TcpStream> {
+async fn attempt(to: SocketAddr, number: u64, kind: Kind, request: &str) -> std::io::Result<TcpStream> {
     let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = source_address(to, number) {
         socket.bind(SocketAddr::new(source, 0))?;
     }
-    if request.is_some() {
+    if let Kind::Slow = kind {
         socket.set_recv_buffer_size(4096)?;
     }
     let mut stream = socket.connect(to).await?;
-    if let Some(request) = request {
-        stream.write_all(request.as_bytes()).await?;
+    match kind {
+        Kind::Idle => {}
+        Kind::Slow => stream.write_all(request.as_bytes()).await?,
+        Kind::Kept => {
+            stream.write_all(request.as_bytes()).await?;
+            // A short answer comes at once, and a node that is still writing waits for nobody.
+            if stream.read(&mut [0; 4096]).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
     }
     Ok(stream)
 }
@@ -147,7 +170,7 @@ mod tests {
     async fn all_are_opened_even_by_a_listener_that_accepts_none() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let until = Instant::now() + Duration::from_secs(60);
-        let opened = open_all(listener.local_addr().unwrap(), 100, None, until).await;
+        let opened = open_all(listener.local_addr().unwrap(), 100, Kind::Idle, "", until).await;
         assert_eq!(opened.iter().filter(|one| one.is_ok()).count(), 100);
     }
 
@@ -156,7 +179,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = listener.local_addr().unwrap();
         drop(listener);
-        let opened = open_all(to, 300, None, Instant::now() + ATTEMPT_AGAIN_AFTER).await;
+        let opened = open_all(to, 300, Kind::Idle, "", Instant::now() + ATTEMPT_AGAIN_AFTER).await;
         assert!(opened.len() == 300 && opened.iter().all(Result::is_err));
     }
 }

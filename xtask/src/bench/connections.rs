@@ -33,6 +33,9 @@ pub(crate) fn rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), St
     if wanted("connections idle") {
         idle(root, plan, table)?;
     }
+    if wanted("connections idle after a request") {
+        kept(root, plan, table)?;
+    }
     if wanted("connections slow") {
         slow(root, plan, table)?;
     }
@@ -57,6 +60,15 @@ fn idle(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
     let name = format!("connections: accepted of {} at once", IDLE + MORE);
     table.push(Row::of(&name, "connections", bar, held as f64));
     drop((holders, waiting));
+    Ok(())
+}
+
+/// Idle as well, but each has made a request: what that has left with the node counts.
+fn kept(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), String> {
+    let node = Node::start(root, &plan.scratch.join("held-kept"))?;
+    let holders = Holder::start_all(root, &[words(&node, "kept", IDLE, "/v2/")])?;
+    held_by_one(root, &node, &format!("connections: {IDLE} idle after a request"), IDLE, 16, table)?;
+    drop(holders);
     Ok(())
 }
 
