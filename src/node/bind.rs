@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use dockless_runtime::Runtime;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 
 use super::address::Address;
@@ -13,6 +14,11 @@ use crate::failure::Failure;
 
 /// Connections the kernel keeps until they are accepted: as many as Linux allows by default (`net.core.somaxconn`).
 const BACKLOG: u32 = 4096;
+
+/// Bytes that the kernel holds unsent for one connection before it asks for no more (tcp(7), `TCP_NOTSENT_LOWAT`).
+/// Without it a reader that stands still costs the kernel as much as `tcp_wmem` allows, 4 MiB, and a few hundred of
+/// them slow every connection of the machine. Half of what one frame holds keeps a fast reader as fast.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 
 /// Longest path of a unix socket on Linux (unix(7)), its closing zero left out.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -73,6 +79,8 @@ fn tcp(address: SocketAddr, all: &[Address]) -> io::Result<Bound> {
         // `[::]` takes IPv4 as well, unless somebody else is to have it.
         rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
     }
+    // Connections inherit it from the socket that accepts them.
+    SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;
     let address = listener.local_addr()?;
@@ -157,4 +165,20 @@ fn unix_refused(path: &Path, error: &io::Error) -> Failure {
         ));
     }
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_stands_still_costs_the_kernel_little() {
+        let Bound::Tcp(listener, address) = tcp(SocketAddr::from(([127, 0, 0, 1], 0)), &[]).unwrap() else {
+            panic!("a TCP address gives a TCP socket")
+        };
+        let connected = tokio::net::TcpStream::connect(address);
+        let (accepted, _client) = tokio::join!(listener.accept(), connected);
+        let (accepted, _) = accepted.unwrap();
+        assert_eq!(SockRef::from(&accepted).tcp_notsent_lowat().unwrap(), UNSENT_BYTES_MAX);
+    }
 }
