@@ -1,0 +1,1 @@
+//! One container engine as a source.

@@ -1,0 +1,1 @@
+//! Layers of an engine, rebuilt byte for byte where they lie.

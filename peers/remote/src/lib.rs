@@ -1,0 +1,4 @@
+//! Other places that hold images, as sources of the registry: the container engines of the machine.
+
+mod engine;
+mod layer;
