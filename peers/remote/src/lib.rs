@@ -2,3 +2,5 @@
 
 mod engine;
 mod layer;
+
+pub use engine::{Engine, EngineAddress, EngineAddressError, EngineMetrics, EngineSettings, Share};
