@@ -193,6 +193,7 @@ async fn open_registry(
         blobs: blobs.map_err(failed("cannot open the store"))?,
         runtime: runtime.clone(),
         settings: settings.registry(directory.path()),
+        sources: Vec::new(),
         metrics,
     }))
 }

@@ -120,6 +120,7 @@ impl Node {
             blobs: Arc::clone(&blobs),
             runtime: runtime.clone(),
             settings: options.registry.clone(),
+            sources: Vec::new(),
             metrics: &metrics,
         };
         let registry = Registry::new(parts);

@@ -39,7 +39,7 @@ impl Registry {
     /// One page of the repositories that hold a manifest and that the caller may see, in byte order, after `last`
     /// (which need not exist). At most `n`, and at most [`PAGE_ITEMS_MAX`]; without `n` as many as that. A page may
     /// be shorter, even empty, and the list go on.
-    pub fn catalog(
+    pub async fn catalog(
         &self,
         caller: &Caller,
         n: Option<usize>,

@@ -32,7 +32,7 @@ pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX, TagCondition};
 pub use readiness::Reason;
 pub use referrers::{REFERRERS_PAGE_BYTES_MAX, ReferrersPage};
 pub use registry::{Parts, Registry};
-pub use source::{Asked, Principal, Source, SourceBlob, SourceError, SourceKind, SourceStatus, SourceTraits};
 pub use settings::{ImmutableTags, Settings};
+pub use source::{Asked, Principal, Source, SourceBlob, SourceError, SourceKind, SourceStatus, SourceTraits};
 
 pub use dockless_store::{Blob, StoreError, UploadId, UploadStatus, UploadWriter};

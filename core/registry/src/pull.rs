@@ -8,6 +8,7 @@ use dockless_store::{Blob, StoreError};
 use crate::cache::ITEM_BYTES_MAX;
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
 /// A manifest as it was pushed.
@@ -52,11 +53,8 @@ pub enum BlobBody {
 
 impl Registry {
     /// The manifest that a tag points to, or that has this digest.
-    pub async fn manifest(
-        &self,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<Manifest, Error> {
+    pub async fn manifest(&self, asked: &Asked, reference: &Reference) -> Result<Manifest, Error> {
+        let repository = &asked.repository;
         let view = self.inner.view()?;
         let head = find(&view, repository, reference)?;
         let cached = self.inner.cache.get(&head.digest);
@@ -70,17 +68,13 @@ impl Registry {
     }
 
     /// What is known of a manifest without its bytes.
-    pub fn manifest_head(
-        &self,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<ManifestHead, Error> {
-        find(&self.inner.view()?, repository, reference)
+    pub async fn manifest_head(&self, asked: &Asked, reference: &Reference) -> Result<ManifestHead, Error> {
+        find(&self.inner.view()?, &asked.repository, reference)
     }
 
     /// The blob of this digest. The file is open when this returns: deleting the blob meanwhile does not cut it.
-    pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobContent, Error> {
-        let size = self.blob_size(repository, digest)?;
+    pub async fn blob(&self, asked: &Asked, digest: &Digest) -> Result<BlobContent, Error> {
+        let size = self.blob_size(asked, digest).await?;
         let small = usize::try_from(size).ok().filter(|size| *size <= ITEM_BYTES_MAX);
         if small.is_some() {
             let cached = self.inner.cache.get(digest);
@@ -108,8 +102,8 @@ impl Registry {
 
     /// The size of a blob. Asks only the ledger, and knows which files were found missing or damaged since the
     /// start: those are unknown, so that a client that asks before it pushes pushes them again.
-    pub fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
-        match self.inner.view()?.blob(repository, digest)? {
+    pub async fn blob_size(&self, asked: &Asked, digest: &Digest) -> Result<u64, Error> {
+        match self.inner.view()?.blob(&asked.repository, digest)? {
             Some(size) if !self.inner.is_missing(digest) => Ok(size),
             _ => Err(Error::BlobUnknown),
         }

@@ -11,6 +11,7 @@ use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
 /// Most tags of one request. The specification asks for ten at least; a hundred of the longest still fit into a
@@ -76,11 +77,8 @@ impl Registry {
     /// Puts a manifest and its tags. The bytes are kept as they are. References to content that the repository
     /// lacks are accepted, logged and counted, unless the settings require them. Putting what is there already is
     /// no error.
-    pub async fn put_manifest(
-        &self,
-        repository: &RepositoryName,
-        request: PutRequest,
-    ) -> Result<PutDone, Error> {
+    pub async fn put_manifest(&self, asked: &Asked, request: PutRequest) -> Result<PutDone, Error> {
+        let repository = &asked.repository;
         self.inner.writable()?;
         let tags = wanted_tags(&request)?;
         if request.bytes.len() > self.settings().manifest_bytes_max.min(MANIFEST_BYTES_MAX) {

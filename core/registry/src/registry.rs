@@ -16,6 +16,7 @@ use tokio::sync::{MutexGuard, oneshot};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::statistics::{Statistics, TotalsCollector};
 use crate::sweep;
 
@@ -36,6 +37,9 @@ pub struct Parts<'a> {
     pub runtime: Runtime,
     /// What the operator set.
     pub settings: Settings,
+    /// Who else has content; asked for what the ledger does not have. Asked in the order of their kinds, and within
+    /// a kind as they stand here.
+    pub sources: Vec<Arc<dyn Source>>,
     /// Where to count.
     pub metrics: &'a MetricRegistry,
 }

@@ -23,6 +23,14 @@ pub struct Asked {
     pub principal: Principal,
 }
 
+impl Asked {
+    /// Anybody's question about a repository of this node.
+    #[must_use]
+    pub fn anonymous(repository: &RepositoryName) -> Self {
+        Self { repository: repository.clone(), namespace: None, principal: Principal::Anonymous }
+    }
+}
+
 /// On whose behalf a source is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {

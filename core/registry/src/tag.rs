@@ -6,16 +6,18 @@ use dockless_oci::{Digest, RepositoryName, Tag};
 use crate::catalog::{PAGE_ITEMS_MAX, Page};
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::source::Asked;
 
 impl Registry {
     /// One page of the tags of a repository, in byte order, after `last` (which need not exist). At most `n`, and
     /// at most [`PAGE_ITEMS_MAX`]; without `n` as many as that.
-    pub fn tags(
+    pub async fn tags(
         &self,
-        repository: &RepositoryName,
+        asked: &Asked,
         n: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page<Tag>, Error> {
+        let repository = &asked.repository;
         let view = self.inner.view()?;
         if !view.repository_exists(repository)? {
             return Err(Error::NameUnknown);

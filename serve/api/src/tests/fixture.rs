@@ -93,6 +93,7 @@ impl Node {
             blobs: MemoryStore::new(runtime.clone(), dockless_store::Settings::default()),
             runtime: runtime.clone(),
             settings: registry,
+            sources: Vec::new(),
             metrics: &metrics,
         };
         let facts = NodeFacts { version: "1.2.3".to_owned(), ..NodeFacts::default() };

@@ -48,6 +48,7 @@ impl Live {
             blobs: MemoryStore::new(runtime.clone(), dockless_store::Settings::default()),
             runtime: runtime.clone(),
             settings: dockless_registry::Settings::default(),
+            sources: Vec::new(),
             metrics: &metrics,
         });
         let access = Arc::new(Access::anonymous());
