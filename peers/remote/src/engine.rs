@@ -1,7 +1,10 @@
 //! One container engine as a source.
 
+pub(crate) mod archive;
 pub(crate) mod driver;
+pub(crate) mod name;
 mod settings;
+mod socket;
 mod statistics;
 
 use async_trait::async_trait;
