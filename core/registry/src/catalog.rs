@@ -5,6 +5,7 @@ use dockless_oci::RepositoryName;
 
 use crate::access::Caller;
 use crate::error::Error;
+use crate::mirror::merged;
 use crate::registry::Registry;
 
 /// Most items of one page, with or without a wish for more: 10,000 of the longest names are 2.6 MB of JSON.
@@ -38,7 +39,7 @@ impl<T> Default for Page<T> {
 impl Registry {
     /// One page of the repositories that hold a manifest and that the caller may see, in byte order, after `last`
     /// (which need not exist). At most `n`, and at most [`PAGE_ITEMS_MAX`]; without `n` as many as that. A page may
-    /// be shorter, even empty, and the list go on.
+    /// be shorter, even empty, and the list go on. What sources offer is listed with them.
     pub async fn catalog(
         &self,
         caller: &Caller,
@@ -52,6 +53,21 @@ impl Registry {
         if limit == 0 {
             return Ok(Page::default());
         }
+        let here = self.catalog_here(caller, limit, last)?;
+        if self.inner.mirror.is_empty() {
+            return Ok(here);
+        }
+        let mut elsewhere = self.repositories_of_sources(&caller.principal()).await;
+        elsewhere.retain(|name| caller.sees(name));
+        Ok(merged(here, elsewhere, last, limit))
+    }
+
+    fn catalog_here(
+        &self,
+        caller: &Caller,
+        limit: usize,
+        last: Option<&str>,
+    ) -> Result<Page<RepositoryName>, Error> {
         let view = self.inner.view()?;
         let mut walk = Walk { view: &view, caller, items: Vec::new(), wanted: limit + 1, looked_at: 0 };
         for prefix in prefixes(caller) {

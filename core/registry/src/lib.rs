@@ -7,10 +7,14 @@
 pub mod access;
 mod cache;
 mod catalog;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod delete;
 mod error;
+mod mirror;
 mod mount;
 mod pull;
+mod pulls;
 mod push;
 mod readiness;
 mod referrers;
@@ -27,7 +31,9 @@ mod upload;
 pub use access::{Access, Action, Caller, Credentials, IssuedToken, Refusal, Resource, Rule, Scope};
 pub use catalog::{PAGE_ITEMS_MAX, Page};
 pub use error::Error;
+pub use mirror::SourceReport;
 pub use pull::{BlobBody, BlobContent, Manifest, ManifestHead};
+pub use pulls::{PULLS_MAX, Pull, PulledContent};
 pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX, TagCondition};
 pub use readiness::Reason;
 pub use referrers::{REFERRERS_PAGE_BYTES_MAX, ReferrersPage};

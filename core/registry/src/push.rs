@@ -75,8 +75,8 @@ struct Prepared {
 
 impl Registry {
     /// Puts a manifest and its tags. The bytes are kept as they are. References to content that the repository
-    /// lacks are accepted, logged and counted, unless the settings require them. Putting what is there already is
-    /// no error.
+    /// lacks are accepted, logged and counted, unless the settings require them; what a source has of them is taken
+    /// over first. Putting what is there already is no error.
     pub async fn put_manifest(&self, asked: &Asked, request: PutRequest) -> Result<PutDone, Error> {
         let repository = &asked.repository;
         self.inner.writable()?;
@@ -85,6 +85,7 @@ impl Registry {
             return Err(Error::ManifestTooLarge);
         }
         let Prepared { digest, parsed } = self.prepare(&request).await?;
+        self.adopt(asked, &parsed.facts).await?;
         let missing = self.check_references(repository, &digest, &parsed.facts).await?;
         let subject = parsed.facts.subject.clone();
         let put = PutManifest {

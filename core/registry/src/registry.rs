@@ -15,6 +15,8 @@ use tokio::sync::{MutexGuard, oneshot};
 
 use crate::cache::Cache;
 use crate::error::Error;
+use crate::mirror::Mirror;
+use crate::pulls::Pulls;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::statistics::{Statistics, TotalsCollector};
@@ -61,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) cache: Cache,
     pub(crate) statistics: Statistics,
+    pub(crate) mirror: Mirror,
+    pub(crate) pulls: Pulls,
     repository_locks: Vec<tokio::sync::Mutex<()>>,
     missing: Mutex<HashSet<Digest>>,
     ledger_failure: Mutex<Option<String>>,
@@ -81,6 +85,8 @@ impl Registry {
         let statistics = Statistics::default();
         statistics.register(parts.metrics);
         parts.metrics.register_collector(Box::new(TotalsCollector(parts.ledger.clone())));
+        let mirror = Mirror::new(parts.sources, parts.metrics);
+        let pulls = Pulls::new(mirror.labels(), parts.metrics);
         let (stop, stopping) = shutdown();
         let inner = Arc::new(Inner {
             cache: Cache::new(parts.settings.cache_bytes_max),
@@ -89,6 +95,8 @@ impl Registry {
             runtime: parts.runtime,
             settings: parts.settings,
             statistics,
+            mirror,
+            pulls,
             repository_locks: (0..REPOSITORY_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
             missing: Mutex::default(),
             ledger_failure: Mutex::default(),

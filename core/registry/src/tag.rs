@@ -5,24 +5,41 @@ use dockless_oci::{Digest, RepositoryName, Tag};
 
 use crate::catalog::{PAGE_ITEMS_MAX, Page};
 use crate::error::Error;
+use crate::mirror::merged;
 use crate::registry::Registry;
 use crate::source::Asked;
 
 impl Registry {
     /// One page of the tags of a repository, in byte order, after `last` (which need not exist). At most `n`, and
-    /// at most [`PAGE_ITEMS_MAX`]; without `n` as many as that.
+    /// at most [`PAGE_ITEMS_MAX`]; without `n` as many as that. What sources have is listed with them.
     pub async fn tags(
         &self,
         asked: &Asked,
         n: Option<usize>,
         last: Option<&str>,
     ) -> Result<Page<Tag>, Error> {
-        let repository = &asked.repository;
+        let limit = n.unwrap_or(PAGE_ITEMS_MAX).min(PAGE_ITEMS_MAX);
+        let here = self.tags_here(&asked.repository, limit, last);
+        if self.inner.mirror.is_empty() {
+            return here;
+        }
+        match (here, self.tags_of_sources(asked).await) {
+            (Ok(here), elsewhere) => Ok(merged(here, elsewhere.unwrap_or_default(), last, limit)),
+            (Err(Error::NameUnknown), elsewhere) => Ok(merged(Page::default(), elsewhere?, last, limit)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn tags_here(
+        &self,
+        repository: &RepositoryName,
+        limit: usize,
+        last: Option<&str>,
+    ) -> Result<Page<Tag>, Error> {
         let view = self.inner.view()?;
         if !view.repository_exists(repository)? {
             return Err(Error::NameUnknown);
         }
-        let limit = n.unwrap_or(PAGE_ITEMS_MAX).min(PAGE_ITEMS_MAX);
         if limit == 0 {
             return Ok(Page::default());
         }

@@ -1,0 +1,1 @@
+//! What every [`Source`](crate::Source) does.
