@@ -41,8 +41,8 @@ impl ForeignRoot {
     /// never followed. Two walks, a few microseconds.
     ///
     /// # Errors
-    /// `NotFound` (also for an empty name), `InvalidData` for anything but a regular file, `InvalidInput` for a name
-    /// with a NUL, `FilesystemLoop`, `PermissionDenied`; whatever else the disk says.
+    /// `NotFound` (also for an empty name), `NotADirectory`, `InvalidData` for anything but a regular file and for
+    /// links without an end, `InvalidInput` for a name with a NUL, `PermissionDenied`; whatever else the disk says.
     pub fn open_file(&self, name: &Path) -> io::Result<ForeignFile> {
         // To look before opening: opening a device may already do something.
         let looked = self.open_below(name, OFlags::PATH)?;
@@ -118,7 +118,10 @@ mod system {
 
     pub(super) fn open_below(directory: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        Ok(openat2(directory, name, flags, Mode::empty(), resolve)?)
+        openat2(directory, name, flags, Mode::empty(), resolve).map_err(|error| match error {
+            Errno::LOOP => io::Error::new(io::ErrorKind::InvalidData, "links without an end"),
+            error => error.into(),
+        })
     }
 }
 
@@ -204,9 +207,10 @@ mod tests {
         let (place, root) = planted();
         let at = |name: &str| place.path().join("r").join(name);
         symlink("usr/lib/so", at("link")).unwrap();
+        symlink("loop", at("loop")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        for name in ["link", "pipe", "socket", "usr", "/", "."] {
+        for name in ["link", "loop/x", "pipe", "socket", "usr", "/", "."] {
             assert_eq!(read(&root, name), Err(io::ErrorKind::InvalidData), "{name}");
         }
         assert_eq!(read(&root, ""), Err(io::ErrorKind::NotFound));
