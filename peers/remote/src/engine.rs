@@ -2,9 +2,12 @@
 
 pub(crate) mod archive;
 pub(crate) mod driver;
+mod manifest;
 pub(crate) mod name;
+mod recent;
 mod settings;
 mod socket;
+mod spool;
 mod statistics;
 
 use async_trait::async_trait;
