@@ -123,7 +123,8 @@ impl Layers {
     /// [`LayerError`].
     pub(crate) async fn size(&self, place: &LayerPlace) -> Result<u64, LayerError> {
         let identity = self.inside.identity(place).await?;
-        match self.inside.known().get(&identity) {
+        let known = self.inside.known().get(&identity);
+        match known {
             Some(known) => known.usable(),
             None => Ok(self.inside.opened(identity).await?.layout.size()),
         }

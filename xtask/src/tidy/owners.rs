@@ -10,10 +10,8 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["redb"], &["core/meta"]),
     (&["axum", "rcgen"], &["serve/api"]),
     (&["x509-parser"], &["serve/api", ""]),
-    (
-        &["hyper", "hyper-util", "rustls", "tokio-rustls"],
-        &["serve/api", "", "testkit", "testkit/load", "tests"],
-    ),
+    (&["hyper", "hyper-util"], &["serve/api", "peers/remote", "", "testkit", "testkit/load", "tests"]),
+    (&["rustls", "tokio-rustls"], &["serve/api", "", "testkit", "testkit/load", "tests"]),
     (&["clap", "clap_complete", "clap_mangen", "tracing-subscriber"], &[""]),
     (&["toml"], &["", "xtask"]),
     (&["prometheus-client", "getrandom"], &["base/runtime"]),
@@ -30,7 +28,11 @@ const USES: &[(&str, &[&str], &str)] = &[
     ("tokio::fs", &[], "go through dockless_runtime's Disk"),
     ("hyper::server", &["serve/", "testkit/"], "only the doors in serve/ accept connections"),
     ("hyper_util::server", &["serve/", "testkit/"], "only the doors in serve/ accept connections"),
-    ("hyper::client", &["src/", "testkit/"], "nobody but the command line dials out yet"),
+    (
+        "hyper::client",
+        &["peers/remote/", "src/", "testkit/"],
+        "only peers/remote and the command line dial out",
+    ),
     ("std::env::var", &["src/config/", "xtask/", "testkit/"], "the environment is read by src/config alone"),
 ];
 

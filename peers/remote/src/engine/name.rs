@@ -15,6 +15,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use dockless_oci::{Digest, RepositoryName, Tag};
 use dockless_registry::Asked;
 
@@ -62,6 +64,15 @@ impl EngineName {
         let tag = Tag::parse(tag).ok()?;
         let version = digest.map_or(Version::Tag(tag), Version::Digest);
         Some(Self { repository: complete(repository)?, version })
+    }
+}
+
+impl fmt::Display for EngineName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Version::Tag(tag) => write!(formatter, "{}:{tag}", self.repository),
+            Version::Digest(digest) => write!(formatter, "{}@{digest}", self.repository),
+        }
     }
 }
 

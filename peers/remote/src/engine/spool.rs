@@ -99,11 +99,6 @@ impl Spool {
         Self { inside: Arc::new(inside) }
     }
 
-    /// The most bytes it keeps.
-    pub(crate) fn bytes_max(&self) -> u64 {
-        self.inside.bytes_max
-    }
-
     /// Keeps the blob of this digest from going; `None` when it is not there.
     ///
     /// # Errors

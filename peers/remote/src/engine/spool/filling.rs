@@ -59,24 +59,11 @@ impl Filling {
         if let Some(writer) = self.writer.take() {
             writer.close().await.map_err(|error| inside.failed(&error))?;
         }
-        let Some(digest) = self.seal(wanted).await.map_err(|error| inside.failed(&error))? else {
-            return Ok(None);
-        };
+        let (store, id) = (self.store.clone(), self.id.clone());
+        let Some(id) = id else { return Ok(None) };
+        let sealed = seal(&store, &id, wanted).await;
+        let Some(digest) = sealed.map_err(|error| inside.failed(&error))? else { return Ok(None) };
         inside.clone().to_the_end("keep an exported layer", self.keep(inside, digest)).await.map(Some)
-    }
-
-    /// Seals the file as the one of `wanted` that it is.
-    async fn seal(&self, wanted: &BTreeSet<Digest>) -> Result<Option<Digest>, StoreError> {
-        let (Some(id), Some(first)) = (&self.id, wanted.first()) else { return Ok(None) };
-        let digest = match self.store.seal(id, first).await {
-            Ok(_) => return Ok(Some(first.clone())),
-            Err(StoreError::DigestMismatch { computed }) => computed,
-            Err(error) => return Err(error),
-        };
-        if !wanted.contains(&digest) {
-            return Ok(None);
-        }
-        self.store.seal(id, &digest).await.map(|_| Some(digest))
     }
 
     async fn keep(mut self, inside: Arc<Inside>, digest: Digest) -> Result<(Digest, Pin), SourceError> {
@@ -98,15 +85,36 @@ impl Filling {
     }
 }
 
+/// Seals an upload as the one of `wanted` that it is.
+async fn seal(
+    store: &FilesystemStore,
+    id: &UploadId,
+    wanted: &BTreeSet<Digest>,
+) -> Result<Option<Digest>, StoreError> {
+    let Some(first) = wanted.first() else { return Ok(None) };
+    let digest = match store.seal(id, first).await {
+        Ok(_) => return Ok(Some(first.clone())),
+        Err(StoreError::DigestMismatch { computed }) => computed,
+        Err(error) => return Err(error),
+    };
+    if !wanted.contains(&digest) {
+        return Ok(None);
+    }
+    store.seal(id, &digest).await.map(|_| Some(digest))
+}
+
 impl Drop for Filling {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         // First, so that nothing is written after the cancelling.
         self.writer = None;
         let (store, inside) = (self.store.clone(), self.room.inside.clone());
-        self.room.inside.runtime.spawn("give a file of the spool up", async move {
+        // The room is free when the file is gone.
+        let room = Room { inside: inside.clone(), bytes: std::mem::take(&mut self.room.bytes) };
+        inside.runtime.spawn("give a file of the spool up", async move {
             if let Err(error) = store.cancel(&id).await {
-                tracing::warn!(directory = %inside.directory.display(), %error, "a file is left for the next start");
+                let directory = room.inside.directory.display();
+                tracing::warn!(%directory, %error, "a file is left for the next start");
             }
         });
     }
