@@ -5,12 +5,8 @@ use dockless_oci::RepositoryName;
 
 use crate::access::Caller;
 use crate::error::Error;
-use crate::mirror::merged;
+use crate::page::{PAGE_ITEMS_MAX, Page};
 use crate::registry::Registry;
-
-/// Most items of one page, with or without a wish for more: 10,000 of the longest names are 2.6 MB of JSON.
-/// Clients that do not follow links get as much as is reasonable.
-pub const PAGE_ITEMS_MAX: usize = 10_000;
 
 /// Most names that one request looks at. Only patterns that begin with a star make it look at names that it does
 /// not show; a hundred thousand take some tenth of a second.
@@ -18,23 +14,6 @@ const NAMES_LOOKED_AT_MAX: usize = 100_000;
 
 /// Names read from the ledger at once.
 const NAMES_AT_ONCE: usize = 1_000;
-
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items, in byte order.
-    pub items: Vec<T>,
-    /// Whether the list goes on.
-    pub more: bool,
-    /// If so, the `last` that gives the next page: mostly the last item.
-    pub next: Option<String>,
-}
-
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), more: false, next: None }
-    }
-}
 
 impl Registry {
     /// One page of the repositories that hold a manifest and that the caller may see, in byte order, after `last`
@@ -54,12 +33,12 @@ impl Registry {
             return Ok(Page::default());
         }
         let here = self.catalog_here(caller, limit, last)?;
-        if self.inner.mirror.is_empty() {
+        if self.mirror.is_empty() {
             return Ok(here);
         }
-        let mut elsewhere = self.repositories_of_sources(&caller.principal()).await;
+        let mut elsewhere = self.mirror.repositories(&caller.principal()).await;
         elsewhere.retain(|name| caller.sees(name));
-        Ok(merged(here, elsewhere, last, limit))
+        Ok(here.merged(elsewhere, last, limit))
     }
 
     fn catalog_here(

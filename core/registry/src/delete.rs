@@ -56,15 +56,16 @@ impl Registry {
         command: Command,
     ) -> Result<(), Error> {
         let this = self.clone();
-        self.to_its_end("manifest delete", async move {
-            let _changing = this.inner.lock_repository(&repository).await;
-            if this.has_immutable_tag(&this.inner.view()?, &repository, &digest)? {
-                return Err(Error::TagImmutable);
-            }
-            this.inner.submit(command).await??;
-            Ok(())
-        })
-        .await
+        self.inner
+            .to_its_end("manifest delete", async move {
+                let _changing = this.inner.lock_repository(&repository).await;
+                if this.has_immutable_tag(&this.inner.view()?, &repository, &digest)? {
+                    return Err(Error::TagImmutable);
+                }
+                this.inner.submit(command).await??;
+                Ok(())
+            })
+            .await
     }
 
     /// Whether an immutable tag points to the manifest.

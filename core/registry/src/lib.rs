@@ -5,14 +5,17 @@
 //! nothing about HTTP. [`access`] says who a caller is and what that caller may; a door asks it before it calls.
 
 pub mod access;
+mod adopt;
 mod cache;
 mod catalog;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod content;
 mod delete;
 mod error;
 mod mirror;
 mod mount;
+mod page;
 mod pull;
 mod pulls;
 mod push;
@@ -29,10 +32,10 @@ mod tests;
 mod upload;
 
 pub use access::{Access, Action, Caller, Credentials, IssuedToken, Refusal, Resource, Rule, Scope};
-pub use catalog::{PAGE_ITEMS_MAX, Page};
+pub use content::{BlobBody, BlobContent, Manifest, ManifestHead};
 pub use error::Error;
-pub use mirror::SourceReport;
-pub use pull::{BlobBody, BlobContent, Manifest, ManifestHead};
+pub use mirror::report::SourceReport;
+pub use page::{PAGE_ITEMS_MAX, Page};
 pub use pulls::{PULLS_MAX, Pull, PulledContent};
 pub use push::{PutDone, PutRequest, TAGS_PER_PUT_MAX, TagCondition};
 pub use readiness::Reason;

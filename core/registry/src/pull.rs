@@ -6,61 +6,22 @@ use dockless_oci::{Digest, Reference, RepositoryName};
 use dockless_store::{Blob, StoreError};
 
 use crate::cache::ITEM_BYTES_MAX;
+use crate::content::{BlobBody, BlobContent, Manifest, ManifestHead};
 use crate::error::Error;
 use crate::pulls::{Origin, PulledContent};
 use crate::registry::Registry;
 use crate::source::Asked;
 use crate::statistics::Content;
 
-/// A manifest as it was pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// The digest it was pushed with.
-    pub digest: Digest,
-    /// The media type it was pushed with.
-    pub media_type: String,
-    /// Its bytes, verified.
-    pub bytes: Bytes,
-}
-
-/// What a HEAD of a manifest needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestHead {
-    /// The digest it was pushed with.
-    pub digest: Digest,
-    /// The media type it was pushed with.
-    pub media_type: String,
-    /// Bytes.
-    pub size: u64,
-}
-
-/// A blob that is ready to be sent.
-#[derive(Clone, Debug)]
-pub struct BlobContent {
-    /// Bytes.
-    pub size: u64,
-    /// Where they are.
-    pub body: BlobBody,
-}
-
-/// Where the bytes of a blob are.
-#[derive(Clone, Debug)]
-pub enum BlobBody {
-    /// In memory, whole and verified.
-    Cached(Bytes),
-    /// In the store, or where a source has it; verified while it is read.
-    File(Blob),
-}
-
 impl Registry {
     /// The manifest that a tag points to, or that has this digest: the repository's, else a source's.
     ///
     /// [`Error::Unavailable`] when it is not here and no source that may have it answers.
     pub async fn manifest(&self, asked: &Asked, reference: &Reference) -> Result<Manifest, Error> {
-        let began = self.pull_begins();
+        let began = self.inner.runtime.clock.monotonic();
         let (manifest, origin) = match self.manifest_here(&asked.repository, reference).await {
-            Err(Error::ManifestUnknown) if !self.inner.mirror.is_empty() => {
-                let won = self.manifest_of_sources(asked, reference).await?;
+            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {
+                let won = self.mirror.manifest(asked, reference).await?;
                 (won.content, Origin::Source(won.source))
             }
             here => here?,
@@ -68,7 +29,8 @@ impl Registry {
         self.inner.statistics.pull(Content::Manifest);
         let tag = if let Reference::Tag(tag) = reference { Some(tag.clone()) } else { None };
         let size = manifest.bytes.len() as u64;
-        self.record_pull(asked, PulledContent::Manifest(tag), (&manifest.digest, size), origin, began);
+        let pulled = (PulledContent::Manifest(tag), &manifest.digest, size);
+        self.pulls.record(&self.inner.runtime, began, origin, asked, pulled);
         Ok(manifest)
     }
 
@@ -76,11 +38,10 @@ impl Registry {
     /// they tell the digest. Errors as those of [`Registry::manifest`].
     pub async fn manifest_head(&self, asked: &Asked, reference: &Reference) -> Result<ManifestHead, Error> {
         match find(&self.inner.view()?, &asked.repository, reference) {
-            Err(Error::ManifestUnknown) if !self.inner.mirror.is_empty() => {}
+            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {}
             here => return here,
         }
-        let Manifest { digest, media_type, bytes } =
-            self.manifest_of_sources(asked, reference).await?.content;
+        let Manifest { digest, media_type, bytes } = self.mirror.manifest(asked, reference).await?.content;
         Ok(ManifestHead { digest, media_type, size: bytes.len() as u64 })
     }
 
@@ -89,16 +50,17 @@ impl Registry {
     ///
     /// [`Error::Unavailable`] when it is not here and no source that may have it answers.
     pub async fn blob(&self, asked: &Asked, digest: &Digest) -> Result<BlobContent, Error> {
-        let began = self.pull_begins();
+        let began = self.inner.runtime.clock.monotonic();
         let (content, origin) = match self.blob_here(&asked.repository, digest).await {
-            Err(Error::BlobUnknown) if !self.inner.mirror.is_empty() => {
-                let won = self.blob_of_sources(asked, digest).await?;
+            Err(Error::BlobUnknown) if !self.mirror.is_empty() => {
+                let won = self.mirror.blob(asked, digest).await?;
                 (won.content, Origin::Source(won.source))
             }
             here => here?,
         };
         self.inner.statistics.pull(Content::Blob);
-        self.record_pull(asked, PulledContent::Blob, (digest, content.size), origin, began);
+        let pulled = (PulledContent::Blob, digest, content.size);
+        self.pulls.record(&self.inner.runtime, began, origin, asked, pulled);
         Ok(content)
     }
 
@@ -107,10 +69,10 @@ impl Registry {
     /// the same reason a blob is unknown while the sources that may have it do not answer.
     pub async fn blob_size(&self, asked: &Asked, digest: &Digest) -> Result<u64, Error> {
         match self.size_here(&asked.repository, digest) {
-            Err(Error::BlobUnknown) if !self.inner.mirror.is_empty() => {}
+            Err(Error::BlobUnknown) if !self.mirror.is_empty() => {}
             here => return here,
         }
-        match self.size_of_sources(asked, digest).await {
+        match self.mirror.size(asked, digest).await {
             Err(error @ (Error::Unavailable(_) | Error::Denied(_))) => {
                 tracing::debug!(repository = %asked.repository, %digest, %error, "a blob is told to be unknown");
                 Err(Error::BlobUnknown)

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dockless_oci::{Digest, RepositoryName, Tag};
-use dockless_runtime::MetricRegistry;
 use dockless_runtime::metric::{Counter, Family};
+use dockless_runtime::{MetricRegistry, Runtime};
 
-use crate::registry::Registry;
 use crate::source::{Asked, Principal};
 
 /// Pulls that are remembered: those of the latest some dozens of images, in some 200 KiB.
@@ -96,8 +95,44 @@ impl Pulls {
     }
 
     /// The latest, newest first.
-    fn list(&self) -> Vec<Pull> {
+    pub(crate) fn list(&self) -> Vec<Pull> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().cloned().collect()
+    }
+
+    /// Records that somebody gets something since `began` on the clock of `runtime`.
+    pub(crate) fn record(
+        &self,
+        runtime: &Runtime,
+        began: Duration,
+        origin: Origin,
+        asked: &Asked,
+        (content, digest, bytes): (PulledContent, &Digest, u64),
+    ) {
+        let index = match origin {
+            Origin::Memory => 0,
+            Origin::Store => 1,
+            Origin::Source(source) => 2 + source,
+        };
+        let Some(place) = self.places.get(index) else { return };
+        place.pulls.inc();
+        place.bytes.inc_by(bytes);
+        let took = runtime.clock.monotonic().saturating_sub(began);
+        let (repository, from) = (&asked.repository, &place.label);
+        if index < 2 {
+            tracing::debug!(%repository, ?content, %digest, bytes, %from, ?took, "pulled");
+        } else {
+            tracing::info!(%repository, ?content, %digest, bytes, %from, ?took, "pulled");
+        }
+        self.push(Pull {
+            at_ms: runtime.clock.unix_ms(),
+            repository: repository.clone(),
+            content,
+            digest: digest.clone(),
+            bytes,
+            from: from.clone(),
+            principal: asked.principal.clone(),
+            took,
+        });
     }
 
     fn push(&self, pull: Pull) {
@@ -106,54 +141,5 @@ impl Pulls {
         latest.push_back(pull);
         drop(latest);
         drop(oldest);
-    }
-}
-
-impl Registry {
-    /// Where the bytes of the latest [`PULLS_MAX`] pulls came from, newest first. Those of a HEAD are no pull.
-    pub fn pulls(&self) -> Vec<Pull> {
-        self.inner.pulls.list()
-    }
-
-    /// The moment at which a pull begins.
-    pub(crate) fn pull_begins(&self) -> Duration {
-        self.inner.runtime.clock.monotonic()
-    }
-
-    /// Records that somebody gets something.
-    pub(crate) fn record_pull(
-        &self,
-        asked: &Asked,
-        content: PulledContent,
-        (digest, bytes): (&Digest, u64),
-        origin: Origin,
-        began: Duration,
-    ) {
-        let clock = &self.inner.runtime.clock;
-        let pulls = &self.inner.pulls;
-        let index = match origin {
-            Origin::Memory => 0,
-            Origin::Store => 1,
-            Origin::Source(source) => 2 + source,
-        };
-        let Some(place) = pulls.places.get(index) else { return };
-        place.pulls.inc();
-        place.bytes.inc_by(bytes);
-        let took = clock.monotonic().saturating_sub(began);
-        if index >= 2 {
-            tracing::info!(repository = %asked.repository, ?content, %digest, bytes, from = %place.label, ?took, "pulled");
-        } else {
-            tracing::debug!(repository = %asked.repository, ?content, %digest, bytes, from = %place.label, ?took, "pulled");
-        }
-        pulls.push(Pull {
-            at_ms: clock.unix_ms(),
-            repository: asked.repository.clone(),
-            content,
-            digest: digest.clone(),
-            bytes,
-            from: place.label.clone(),
-            principal: asked.principal.clone(),
-            took,
-        });
     }
 }

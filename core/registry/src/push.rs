@@ -123,25 +123,26 @@ impl Registry {
     async fn commit_immutable(&self, mut put: PutManifest) -> Result<(), Error> {
         put.immutable_tags = put.tags.iter().all(|tag| self.settings().is_immutable(&put.repository, tag));
         let this = self.clone();
-        self.to_its_end("manifest put", async move {
-            let _changing = this.inner.lock_repository(&put.repository).await;
-            let view = this.inner.view()?;
-            let held = view.manifest_head(&put.repository, &put.digest)?;
-            if held.is_some_and(|held| held.media_type != put.media_type)
-                && this.has_immutable_tag(&view, &put.repository, &put.digest)?
-            {
-                return Err(Error::TagImmutable);
-            }
-            for tag in put.tags.iter().filter(|tag| this.settings().is_immutable(&put.repository, tag)) {
-                if view.tag(&put.repository, tag)?.is_some_and(|current| current != put.digest) {
+        self.inner
+            .to_its_end("manifest put", async move {
+                let _changing = this.inner.lock_repository(&put.repository).await;
+                let view = this.inner.view()?;
+                let held = view.manifest_head(&put.repository, &put.digest)?;
+                if held.is_some_and(|held| held.media_type != put.media_type)
+                    && this.has_immutable_tag(&view, &put.repository, &put.digest)?
+                {
                     return Err(Error::TagImmutable);
                 }
-            }
-            drop(view);
-            this.inner.submit(Command::PutManifest(put)).await??;
-            Ok(())
-        })
-        .await
+                for tag in put.tags.iter().filter(|tag| this.settings().is_immutable(&put.repository, tag)) {
+                    if view.tag(&put.repository, tag)?.is_some_and(|current| current != put.digest) {
+                        return Err(Error::TagImmutable);
+                    }
+                }
+                drop(view);
+                this.inner.submit(Command::PutManifest(put)).await??;
+                Ok(())
+            })
+            .await
     }
 
     async fn prepare(&self, request: &PutRequest) -> Result<Prepared, Error> {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use dockless_meta::command::{Command, Rejection};
 use dockless_meta::event::Event;
@@ -16,7 +17,8 @@ use tokio::sync::{MutexGuard, oneshot};
 use crate::cache::Cache;
 use crate::error::Error;
 use crate::mirror::Mirror;
-use crate::pulls::Pulls;
+use crate::mirror::report::{STATUS_MAX, SourceReport};
+use crate::pulls::{Pull, Pulls};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::statistics::{Statistics, TotalsCollector};
@@ -54,6 +56,8 @@ pub struct Parts<'a> {
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) mirror: Arc<Mirror>,
+    pub(crate) pulls: Arc<Pulls>,
 }
 
 pub(crate) struct Inner {
@@ -63,8 +67,6 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) cache: Cache,
     pub(crate) statistics: Statistics,
-    pub(crate) mirror: Mirror,
-    pub(crate) pulls: Pulls,
     repository_locks: Vec<tokio::sync::Mutex<()>>,
     missing: Mutex<HashSet<Digest>>,
     ledger_failure: Mutex<Option<String>>,
@@ -85,8 +87,6 @@ impl Registry {
         let statistics = Statistics::default();
         statistics.register(parts.metrics);
         parts.metrics.register_collector(Box::new(TotalsCollector(parts.ledger.clone())));
-        let mirror = Mirror::new(parts.sources, parts.metrics);
-        let pulls = Pulls::new(mirror.labels(), parts.metrics);
         let (stop, stopping) = shutdown();
         let inner = Arc::new(Inner {
             cache: Cache::new(parts.settings.cache_bytes_max),
@@ -95,8 +95,6 @@ impl Registry {
             runtime: parts.runtime,
             settings: parts.settings,
             statistics,
-            mirror,
-            pulls,
             repository_locks: (0..REPOSITORY_LOCKS).map(|_| tokio::sync::Mutex::default()).collect(),
             missing: Mutex::default(),
             ledger_failure: Mutex::default(),
@@ -105,7 +103,9 @@ impl Registry {
         });
         let sweeping = sweep::run(Arc::downgrade(&inner), inner.runtime.clone(), inner.stopping.clone());
         inner.runtime.spawn("upload sweep", sweeping);
-        Self { inner }
+        let mirror = Mirror::new(inner.clone(), parts.sources, parts.metrics);
+        let pulls = Arc::new(Pulls::new(mirror.labels(), parts.metrics));
+        Self { inner, mirror: Arc::new(mirror), pulls }
     }
 
     /// What the ledger holds at this moment: for the questions of the node's owner, who sees everything.
@@ -125,6 +125,25 @@ impl Registry {
         Ok(self.inner.ledger.stop().await?)
     }
 
+    /// How the sources are, as they were given. Asks them all at once, and waits for ten seconds at most; nothing is
+    /// remembered, so call it when someone wants to know.
+    pub async fn sources(&self) -> Vec<SourceReport> {
+        self.mirror.report(STATUS_MAX).await
+    }
+
+    /// As [`Registry::sources`], for those who can wait for `limit` only. A source that takes longer has a problem that
+    /// says so.
+    pub async fn sources_within(&self, limit: Duration) -> Vec<SourceReport> {
+        self.mirror.report(limit).await
+    }
+
+    /// Where the bytes of the latest [`PULLS_MAX`](crate::PULLS_MAX) pulls came from, newest first. A HEAD is no pull.
+    pub fn pulls(&self) -> Vec<Pull> {
+        self.pulls.list()
+    }
+}
+
+impl Inner {
     /// Does work that must not be cut in the middle when the client goes away.
     pub(crate) async fn to_its_end<T: Send + 'static>(
         &self,
@@ -136,12 +155,10 @@ impl Registry {
             // Nobody may be waiting any more; the work is done all the same.
             let _ = done.send(work.await);
         };
-        self.inner.runtime.spawn(name, task);
+        self.runtime.spawn(name, task);
         result.await.unwrap_or_else(|_| Err(Error::Unavailable("the registry is stopping".to_owned())))
     }
-}
 
-impl Inner {
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.is_requested()
     }

@@ -10,7 +10,7 @@ use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 use dockless_store::Blob;
 use futures_util::stream::BoxStream;
 
-use crate::pull::Manifest;
+use crate::content::Manifest;
 
 /// Who wants what lies in which repository. A source decides by it whether it answers at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

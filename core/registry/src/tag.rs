@@ -3,9 +3,8 @@
 use dockless_meta::command::PutManifest;
 use dockless_oci::{Digest, RepositoryName, Tag};
 
-use crate::catalog::{PAGE_ITEMS_MAX, Page};
 use crate::error::Error;
-use crate::mirror::merged;
+use crate::page::{PAGE_ITEMS_MAX, Page};
 use crate::registry::Registry;
 use crate::source::Asked;
 
@@ -20,12 +19,12 @@ impl Registry {
     ) -> Result<Page<Tag>, Error> {
         let limit = n.unwrap_or(PAGE_ITEMS_MAX).min(PAGE_ITEMS_MAX);
         let here = self.tags_here(&asked.repository, limit, last);
-        if self.inner.mirror.is_empty() {
+        if self.mirror.is_empty() {
             return here;
         }
-        match (here, self.tags_of_sources(asked).await) {
-            (Ok(here), elsewhere) => Ok(merged(here, elsewhere.unwrap_or_default(), last, limit)),
-            (Err(Error::NameUnknown), elsewhere) => Ok(merged(Page::default(), elsewhere?, last, limit)),
+        match (here, self.mirror.tags(asked).await) {
+            (Ok(here), elsewhere) => Ok(here.merged(elsewhere.unwrap_or_default(), last, limit)),
+            (Err(Error::NameUnknown), elsewhere) => Ok(Page::default().merged(elsewhere?, last, limit)),
             (Err(error), _) => Err(error),
         }
     }

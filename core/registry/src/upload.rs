@@ -8,7 +8,7 @@ use futures_util::future::join;
 
 use crate::access::{Action, Caller};
 use crate::error::Error;
-use crate::registry::Registry;
+use crate::registry::{Inner, Registry};
 use crate::statistics::{Content, UploadStep};
 
 impl Registry {
@@ -85,7 +85,7 @@ impl Registry {
     ) -> Result<u64, Error> {
         self.inner.writable()?;
         self.upload(caller, repository, id).await?;
-        let size = match self.publish_upload(id, digest).await {
+        let size = match self.inner.publish_upload(id, digest).await {
             Ok(size) => size,
             Err(error) => return Err(self.refuse_seal(id, error).await),
         };
@@ -93,19 +93,6 @@ impl Registry {
         self.inner.submit(Command::LinkBlob { repository, digest, size }).await??;
         self.inner.statistics.upload(UploadStep::Finished);
         self.inner.statistics.push(Content::Blob);
-        Ok(size)
-    }
-
-    /// Makes an upload the blob of `digest`, which no repository holds yet, durably; its size.
-    ///
-    /// [`Error::DigestInvalid`] when the bytes are others; the upload then stays for the caller to drop.
-    pub(crate) async fn publish_upload(&self, id: &UploadId, digest: &Digest) -> Result<u64, Error> {
-        let expect = self.inner.submit(Command::ExpectBlob { digest: digest.clone() });
-        let (sealed, expected) = join(self.inner.blobs.seal(id, digest), expect).await;
-        let size = sealed?;
-        expected??;
-        self.inner.blobs.publish(id, digest).await?;
-        self.inner.note_present(digest);
         Ok(size)
     }
 
@@ -139,5 +126,20 @@ impl Registry {
             return Ok(());
         }
         Err(Error::Denied(format!("{} may not push to {repository}", caller.subject())))
+    }
+}
+
+impl Inner {
+    /// Makes an upload the blob of `digest`, which no repository holds yet, durably; its size.
+    ///
+    /// [`Error::DigestInvalid`] when the bytes are others; the upload then stays for the caller to drop.
+    pub(crate) async fn publish_upload(&self, id: &UploadId, digest: &Digest) -> Result<u64, Error> {
+        let expect = self.submit(Command::ExpectBlob { digest: digest.clone() });
+        let (sealed, expected) = join(self.blobs.seal(id, digest), expect).await;
+        let size = sealed?;
+        expected??;
+        self.blobs.publish(id, digest).await?;
+        self.note_present(digest);
+        Ok(size)
     }
 }

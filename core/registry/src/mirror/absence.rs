@@ -3,36 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use dockless_oci::Reference;
-
-use crate::source::{Asked, Principal};
+use super::question::Question;
 
 /// Most things remembered of one source; some 300 bytes each. Past it the oldest is forgotten, which costs asking
 /// for it again.
 const ABSENCES_MAX: usize = 10_000;
-
-/// What kind of content is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    Manifest,
-    Blob,
-}
-
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Question {
-    pub(super) asked: Asked,
-    pub(super) kind: Kind,
-    pub(super) reference: Reference,
-}
-
-impl Question {
-    /// The same question, as one who answers everybody alike hears it.
-    pub(super) fn of_anybody(&self) -> Self {
-        let asked = Asked { principal: Principal::Anonymous, ..self.asked.clone() };
-        Self { asked, ..self.clone() }
-    }
-}
 
 /// What one source does not have, and until when that holds. All of its answers hold equally long, so the order in
 /// which they came is that in which they end.
@@ -70,13 +45,14 @@ impl Absences {
 
 #[cfg(test)]
 mod tests {
-    use dockless_oci::{RepositoryName, Tag};
+    use dockless_oci::{Digest, Reference, RepositoryName};
 
     use super::*;
+    use crate::source::Asked;
 
     fn question(tag: &str) -> Question {
         let asked = Asked::anonymous(&RepositoryName::parse("a").unwrap());
-        Question { asked, kind: Kind::Manifest, reference: Reference::Tag(Tag::parse(tag).unwrap()) }
+        Question::manifest(&asked, &Reference::parse(tag).unwrap())
     }
 
     fn at(seconds: u64) -> Duration {
@@ -91,7 +67,7 @@ mod tests {
             assert_eq!(absences.holds(&question("a"), at(now)), holds, "{now}");
         }
         assert!(!absences.holds(&question("b"), at(10)));
-        assert!(!absences.holds(&Question { kind: Kind::Blob, ..question("a") }, at(10)));
+        assert!(!absences.holds(&Question::blob(&question("a").asked, &Digest::sha256(b"a")), at(10)));
         absences.note(question("a"), at(15), at(5));
         assert!(absences.holds(&question("a"), at(19)), "noted anew once it ended");
     }

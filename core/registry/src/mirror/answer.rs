@@ -7,14 +7,15 @@ use dockless_runtime::BoxFuture;
 use dockless_store::Blob;
 use futures_util::FutureExt as _;
 
-use super::asking::Reply;
 use super::in_place::InPlace;
 use super::member::Member;
+use super::question::Question;
+use super::reply::Reply;
 use super::transfer::{Incoming, Transfer, bytes_of};
 use super::verify;
 use crate::cache::ITEM_BYTES_MAX;
-use crate::pull::{BlobBody, BlobContent, Manifest};
-use crate::registry::Registry;
+use crate::content::{BlobBody, BlobContent, Manifest};
+use crate::registry::Inner;
 use crate::source::{Asked, SourceBlob};
 
 /// A manifest up to this size is hashed and read at once: that takes less than a tenth of a millisecond.
@@ -22,7 +23,7 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// One source, and on whose behalf it is asked.
 pub(super) struct One {
-    pub(super) registry: Registry,
+    pub(super) inner: Arc<Inner>,
     pub(super) member: Arc<Member>,
     pub(super) asked: Asked,
 }
@@ -39,7 +40,7 @@ impl One {
             verify::manifest(given, &reference)
         } else {
             let check = move || verify::manifest(given, &reference);
-            match self.registry.inner.runtime.blocking("source manifest check", check).await {
+            match self.inner.runtime.blocking("source manifest check", check).await {
                 Ok(checked) => checked,
                 Err(lost) => return Reply::Broken(lost.into()),
             }
@@ -99,14 +100,15 @@ impl One {
             return content(blob, &digest).await;
         }
         let size = blob.size;
-        let clock = self.registry.inner.runtime.clock.clone();
-        let watched = InPlace { blob, digest, member: self.member, clock }.watched();
+        let clock = self.inner.runtime.clock.clone();
+        let question = Question::blob(&self.asked, &digest);
+        let watched = InPlace { blob, digest, question, member: self.member, clock }.watched();
         Reply::Good(BlobContent { size, body: BlobBody::File(watched) })
     }
 
     fn transfer(self, digest: Digest, link: bool, size: Option<u64>, bytes: Incoming) -> Transfer {
         let repository = self.asked.repository;
-        Transfer { registry: self.registry, member: self.member, repository, digest, link, size, bytes }
+        Transfer { inner: self.inner, member: self.member, repository, digest, link, size, bytes }
     }
 }
 

@@ -8,54 +8,27 @@ use dockless_runtime::{BoxFuture, timeout};
 use futures_util::FutureExt as _;
 use futures_util::future::poll_fn;
 
-use super::Won;
-use super::absence::{Kind, Question};
 use super::answer::One;
 use super::decision::{Answer, Decision, Input, Outcome, Output};
-use super::member::Probe;
+use super::field::Field;
+use super::member::{Member, Probe};
+use super::question::{Kind, Question};
+use super::reply::{Refused, Reply, Won, unanswered};
 use crate::error::Error;
-use crate::registry::Registry;
-use crate::source::{Principal, SourceError};
+use crate::registry::Inner;
+use crate::source::SourceError;
 
 /// The longest time for which a source may say nothing at all. Sources end by themselves long before; to export a
 /// large image from an engine takes minutes.
 const ANSWER_MAX: Duration = Duration::from_secs(10 * 60);
 
-/// What one source came back with.
-pub(super) enum Reply<T> {
-    /// The content, verified.
-    Good(T),
-    /// It has the content; this takes it in.
-    Promise(BoxFuture<'static, Reply<T>>),
-    /// It does not have it.
-    No,
-    /// It gave no answer, or wrong bytes.
-    Failed(SourceError),
-    /// We failed, so that no source can help.
-    Broken(Error),
-}
-
 /// Asks one source, and verifies what it gives.
 pub(super) type Ask<T> = Arc<dyn Fn(One) -> BoxFuture<'static, Reply<T>> + Send + Sync>;
 
-/// Why nothing came of an asking.
-#[derive(Clone, Debug)]
-pub(super) struct Refused {
-    pub(super) error: Error,
-    /// The one for whom it was asked, if a source refused just that one.
-    refused: Option<Principal>,
-}
-
-impl Refused {
-    /// Whether this may be different for `principal`.
-    pub(super) fn is_of_another(&self, principal: &Principal) -> bool {
-        self.refused.as_ref().is_some_and(|refused| refused != principal)
-    }
-}
-
 /// An asking under way.
 pub(super) struct Asking<T> {
-    registry: Registry,
+    inner: Arc<Inner>,
+    members: Arc<[Arc<Member>]>,
     question: Question,
     ask: Ask<T>,
     decision: Decision,
@@ -74,18 +47,24 @@ struct Slot<T> {
 
 impl<T: Send + 'static> Asking<T> {
     /// Asks the sources that may be asked now.
-    pub(super) async fn run(registry: Registry, question: Question, ask: Ask<T>) -> Result<Won<T>, Refused> {
-        let field = registry.inner.mirror.field(&question, registry.inner.runtime.clock.monotonic());
-        let slots = registry.inner.mirror.members.iter().map(|_| None).collect();
+    pub(super) async fn run(
+        inner: Arc<Inner>,
+        members: Arc<[Arc<Member>]>,
+        question: Question,
+        ask: Ask<T>,
+    ) -> Result<Won<T>, Refused> {
+        let field = Field::of(&members, &question, inner.runtime.clock.monotonic());
+        let slots = members.iter().map(|_| None).collect();
         let mut asking = Self {
             decision: Decision::new(field.candidates, field.absent),
             question,
             ask,
             slots,
-            problems: field.resting,
+            problems: field.left_out,
             won: None,
             _probes: field.probes,
-            registry,
+            inner,
+            members,
         };
         asking.drive().await
     }
@@ -107,10 +86,10 @@ impl<T: Send + 'static> Asking<T> {
     }
 
     fn start(&mut self, source: usize) {
-        let member = self.registry.inner.mirror.members[source].clone();
-        let clock = self.registry.inner.runtime.clock.clone();
+        let member = self.members[source].clone();
+        let clock = self.inner.runtime.clock.clone();
         let asked = self.question.asked.clone();
-        let reply = (self.ask)(One { registry: self.registry.clone(), member, asked });
+        let reply = (self.ask)(One { inner: self.inner.clone(), member, asked });
         let reply = async move {
             timeout(&*clock, ANSWER_MAX, reply).await.unwrap_or_else(|_| {
                 let silence = format!("said nothing for {} seconds", ANSWER_MAX.as_secs());
@@ -122,7 +101,7 @@ impl<T: Send + 'static> Asking<T> {
 
     /// Waits for the next thing to happen; an error of ours ends the asking.
     async fn next_input(&mut self, wait_until: Option<Duration>) -> Result<Input, Error> {
-        let clock = &self.registry.inner.runtime.clock;
+        let clock = &self.inner.runtime.clock;
         let mut timer = wait_until.map(|at| clock.sleep(at.saturating_sub(clock.monotonic())));
         let slots = &mut self.slots;
         let happened = poll_fn(|context| {
@@ -144,7 +123,7 @@ impl<T: Send + 'static> Asking<T> {
     /// Notes what a source came back with.
     fn learn(&mut self, source: usize, reply: Reply<T>) -> Result<Answer, Error> {
         let now = self.now();
-        let member = self.registry.inner.mirror.members[source].clone();
+        let member = self.members[source].clone();
         let slot = self.slots[source].take();
         let (took, promised) =
             slot.map_or((Duration::ZERO, false), |slot| (now.saturating_sub(slot.asked_at), slot.promised));
@@ -193,21 +172,6 @@ impl<T: Send + 'static> Asking<T> {
     }
 
     fn now(&self) -> Duration {
-        self.registry.inner.runtime.clock.monotonic()
-    }
-}
-
-/// That no source said anything about it, and why. Where all of them refuse the one who asks, other credentials may
-/// help; otherwise time may.
-pub(super) fn unanswered(problems: &[(String, SourceError)]) -> Error {
-    let of_each: Vec<String> = problems
-        .iter()
-        .map(|(label, error)| format!("{label}: {}", super::health::shortened(&error.to_string())))
-        .collect();
-    let of_each = of_each.join("; ");
-    if problems.iter().all(|(_, error)| matches!(error, SourceError::Denied(_))) {
-        Error::Denied(format!("refused by {of_each}"))
-    } else {
-        Error::Unavailable(format!("it is not here, and who may have it does not answer: {of_each}"))
+        self.inner.runtime.clock.monotonic()
     }
 }

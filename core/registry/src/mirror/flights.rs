@@ -7,8 +7,8 @@ use dockless_runtime::BoxFuture;
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, WeakShared};
 
-use super::absence::Question;
-use super::asking::Refused;
+use super::question::Question;
+use super::reply::Refused;
 use crate::error::Error;
 
 type Work<T> = BoxFuture<'static, Result<T, Refused>>;

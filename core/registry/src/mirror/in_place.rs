@@ -1,7 +1,6 @@
 //! A blob that is read where a source has it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use dockless_runtime::Clock;
 use dockless_store::{Blob, BlobRead, StoreError};
 
 use super::member::Member;
+use super::question::Question;
 use super::verify;
 
 /// Passes reads on. What fails is told of the source: it is no matter of the store that pushing the blob again would
@@ -17,6 +17,7 @@ use super::verify;
 pub(super) struct InPlace {
     pub(super) blob: Blob,
     pub(super) digest: Digest,
+    pub(super) question: Question,
     pub(super) member: Arc<Member>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -30,7 +31,7 @@ impl InPlace {
         let problem = verify::of_read(error, &self.digest);
         let label = &self.member.traits.label;
         let message = format!("{label}: {problem}");
-        self.member.failed_at(self.clock.monotonic(), Duration::ZERO, &problem, self.digest.as_str());
+        self.member.failed_in_place(&self.question, self.clock.monotonic(), &problem);
         StoreError::Io(message)
     }
 }

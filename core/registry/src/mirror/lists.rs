@@ -6,12 +6,11 @@ use dockless_oci::{RepositoryName, Tag};
 use dockless_runtime::{BoxFuture, timeout};
 use futures_util::future::join_all;
 
+use super::Mirror;
 use super::health::Standing;
 use super::member::Member;
-use super::{asking, resting};
-use crate::catalog::Page;
+use super::reply::unanswered;
 use crate::error::Error;
-use crate::registry::Registry;
 use crate::source::{Asked, Principal, SourceError};
 
 /// How long a list waits for a source. One that takes longer is left out: a list is no promise to be complete.
@@ -23,25 +22,25 @@ struct Said<T> {
     problems: Vec<(String, SourceError)>,
 }
 
-impl Registry {
+impl Mirror {
     /// The tags that sources have for a repository, in any order, perhaps more than once. A source that fails is left
     /// out.
     ///
     /// [`Error::NameUnknown`] when none has the repository, and [`Error::Unavailable`] when none even said so.
-    pub(crate) async fn tags_of_sources(&self, asked: &Asked) -> Result<Vec<Tag>, Error> {
+    pub(crate) async fn tags(&self, asked: &Asked) -> Result<Vec<Tag>, Error> {
         let said = self.ask_all(|member| member.source.tags(asked)).await;
         let answered = !said.lists.is_empty();
         let known: Vec<Vec<Tag>> = said.lists.into_iter().flatten().collect();
         match known.is_empty() {
             false => Ok(known.into_iter().flatten().collect()),
             true if answered => Err(Error::NameUnknown),
-            true => Err(asking::unanswered(&said.problems)),
+            true => Err(unanswered(&said.problems)),
         }
     }
 
     /// The repositories that sources offer to somebody, in any order, perhaps more than once. A source that fails is
     /// left out.
-    pub(crate) async fn repositories_of_sources(&self, principal: &Principal) -> Vec<RepositoryName> {
+    pub(crate) async fn repositories(&self, principal: &Principal) -> Vec<RepositoryName> {
         let said = self.ask_all(|member| member.source.repositories(principal)).await;
         said.lists.into_iter().flatten().collect()
     }
@@ -54,11 +53,11 @@ impl Registry {
         let clock = &*self.inner.runtime.clock;
         let mut said = Said { lists: Vec::new(), problems: Vec::new() };
         let mut asked = Vec::new();
-        for member in &self.inner.mirror.members {
+        for member in &*self.members {
             let began = clock.monotonic();
             let (standing, probe) = member.admit(began);
             if standing == Standing::Rests {
-                said.problems.push(resting(member));
+                said.problems.push(member.resting());
                 continue;
             }
             let answer = ask(member);
@@ -89,32 +88,4 @@ impl Registry {
         }
         said
     }
-}
-
-/// A page of a list together with what else belongs into the list: in byte order, each once, at most `limit`.
-pub(crate) fn merged<T: Ord + AsRef<str>>(
-    here: Page<T>,
-    elsewhere: impl IntoIterator<Item = T>,
-    last: Option<&str>,
-    limit: usize,
-) -> Page<T> {
-    // Where the list of this node goes on, it is not known what comes between its end and a later name.
-    let end = here.next.clone();
-    let within = |item: &T| {
-        let text = item.as_ref();
-        last.is_none_or(|last| text > last) && end.as_deref().is_none_or(|end| text <= end)
-    };
-    let mut items = here.items;
-    items.extend(elsewhere.into_iter().filter(within));
-    items.sort_unstable();
-    items.dedup();
-    if limit == 0 {
-        return Page::default();
-    }
-    if items.len() > limit {
-        items.truncate(limit);
-        let next = items.last().map(|item| item.as_ref().to_owned());
-        return Page { items, more: next.is_some(), next };
-    }
-    Page { items, more: here.more, next: end }
 }

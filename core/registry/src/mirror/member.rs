@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use dockless_runtime::metric::{Counter, Family};
 
-use super::absence::{Absences, Question};
+use super::absence::Absences;
 use super::health::{Health, Standing};
+use super::question::Question;
 use crate::source::{Source, SourceError, SourceTraits};
+
+/// For how long a source is not asked for a blob that it promised and that turned out to be damaged: long enough for a
+/// client to come back for the rest of it.
+const DAMAGE_HOLDS: Duration = Duration::from_secs(60);
 
 /// What sources answered. The labels are those of the sources, which are few and do not change.
 pub(super) type Answers = Family<[(&'static str, String); 2], Counter>;
@@ -18,6 +23,8 @@ pub(super) struct Member {
     pub(super) traits: SourceTraits,
     health: Mutex<Health>,
     absences: Mutex<Absences>,
+    /// What turned out to be damaged after it was promised.
+    damages: Mutex<Absences>,
     answers: Answers,
 }
 
@@ -33,7 +40,14 @@ impl Drop for Probe {
 impl Member {
     pub(super) fn new(source: Arc<dyn Source>, answers: Answers) -> Arc<Self> {
         let traits = source.traits().clone();
-        Arc::new(Self { source, traits, health: Mutex::default(), absences: Mutex::default(), answers })
+        Arc::new(Self {
+            source,
+            traits,
+            health: Mutex::default(),
+            absences: Mutex::default(),
+            damages: Mutex::default(),
+            answers,
+        })
     }
 
     /// How it is; nothing is awaited while this is held.
@@ -52,9 +66,30 @@ impl Member {
         (standing, probe)
     }
 
+    /// Why it gives no answer while it rests.
+    pub(super) fn resting(&self) -> (String, SourceError) {
+        let problem = self.health().problem().unwrap_or_default().to_owned();
+        let why = format!("{problem} (asked again in a moment)");
+        (self.traits.label.clone(), SourceError::Unavailable(why))
+    }
+
     /// Whether it said a moment ago that it does not have this.
     pub(super) fn is_known_to_lack(&self, question: &Question, now: Duration) -> bool {
-        !self.traits.absence_holds.is_zero() && self.absences().holds(&self.heard(question), now)
+        !self.traits.absence_holds.is_zero() && lock(&self.absences).holds(&self.heard(question), now)
+    }
+
+    /// Whether what it has of this turned out to be damaged a moment ago.
+    pub(super) fn is_known_to_be_damaged(&self, question: &Question, now: Duration) -> bool {
+        lock(&self.damages).holds(&self.heard(question), now)
+    }
+
+    /// A blob that it offered in place cannot be read to its end. Where that is for good, whoever comes back for the
+    /// rest gets it elsewhere.
+    pub(super) fn failed_in_place(&self, question: &Question, now: Duration, error: &SourceError) {
+        if matches!(error, SourceError::Damaged(_)) {
+            lock(&self.damages).note(self.heard(question), now, DAMAGE_HOLDS);
+        }
+        self.failed(question, now, Duration::ZERO, error);
     }
 
     /// It answered; `answer` is a word for the metric.
@@ -78,7 +113,7 @@ impl Member {
     pub(super) fn lacks(&self, question: &Question, now: Duration, took: Duration) {
         self.answered(took, "no");
         if !self.traits.absence_holds.is_zero() {
-            self.absences().note(self.heard(question), now, self.traits.absence_holds);
+            lock(&self.absences).note(self.heard(question), now, self.traits.absence_holds);
         }
     }
 
@@ -137,8 +172,8 @@ impl Member {
     fn heard(&self, question: &Question) -> Question {
         if self.traits.private { question.clone() } else { question.of_anybody() }
     }
+}
 
-    fn absences(&self) -> MutexGuard<'_, Absences> {
-        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(absences: &Mutex<Absences>) -> MutexGuard<'_, Absences> {
+    absences.lock().unwrap_or_else(PoisonError::into_inner)
 }

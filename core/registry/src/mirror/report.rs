@@ -5,13 +5,13 @@ use std::time::Duration;
 use dockless_runtime::timeout;
 use futures_util::future::join_all;
 
+use super::Mirror;
 use super::health::Standing;
 use super::member::Member;
-use crate::registry::Registry;
 use crate::source::{SourceStatus, SourceTraits};
 
 /// How long a source may take to say how it is.
-const STATUS_MAX: Duration = Duration::from_secs(10);
+pub(crate) const STATUS_MAX: Duration = Duration::from_secs(10);
 
 /// A source, how it says that it is, and what this node learnt of it by asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +30,19 @@ pub struct SourceReport {
     pub answers_within: Option<Duration>,
 }
 
-impl Registry {
-    /// How the sources are, in the order in which they were given. Asks them all at once, and waits for ten seconds at
-    /// most; nothing is remembered, so call it when someone wants to know.
-    pub async fn sources(&self) -> Vec<SourceReport> {
-        join_all(self.inner.mirror.members.iter().map(|member| self.report(member))).await
+impl Mirror {
+    /// How they are, as they were given.
+    pub(crate) async fn report(&self, limit: Duration) -> Vec<SourceReport> {
+        join_all(self.members.iter().map(|member| self.of_one(member, limit))).await
     }
 
-    async fn report(&self, member: &Member) -> SourceReport {
+    async fn of_one(&self, member: &Member, limit: Duration) -> SourceReport {
         let clock = &*self.inner.runtime.clock;
-        let status = timeout(clock, STATUS_MAX, member.source.status()).await;
+        let status = timeout(clock, limit, member.source.status()).await;
         let status = status.unwrap_or_else(|_| SourceStatus {
             description: member.traits.label.clone(),
             images: None,
-            problem: Some(format!("it did not say how it is within {} seconds", STATUS_MAX.as_secs())),
+            problem: Some(format!("it did not say how it is within {limit:?}")),
             note: None,
         });
         let health = member.health();

@@ -11,11 +11,11 @@ use dockless_store::{Blob, NewUpload, StoreError, UploadId};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use super::asking::Reply;
 use super::member::Member;
-use super::verify;
+use super::reply::Reply;
+use super::{health, verify};
 use crate::error::Error;
-use crate::registry::Registry;
+use crate::registry::Inner;
 use crate::source::SourceError;
 
 /// How long a source may take for [`PROGRESS_BYTES`] more: slower than that is a stall, so a transfer takes at most
@@ -32,7 +32,7 @@ const PROGRESS_BYTES: u64 = 64 << 10;
 /// must ask the source, and it may be collected like every file without a link. What the store already holds under the
 /// same digest is no reason to spare the transfer: only who has the bytes may let others have them.
 pub(super) struct Transfer {
-    pub(super) registry: Registry,
+    pub(super) inner: Arc<Inner>,
     pub(super) member: Arc<Member>,
     pub(super) repository: RepositoryName,
     pub(super) digest: Digest,
@@ -74,15 +74,15 @@ impl<T> From<TransferError> for Reply<T> {
 
 /// An upload that goes when nobody finishes it.
 struct Upload {
-    registry: Registry,
+    inner: Arc<Inner>,
     id: Option<UploadId>,
 }
 
 impl Drop for Upload {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
-        let blobs = self.registry.inner.blobs.clone();
-        self.registry.inner.runtime.spawn("source upload cancel", async move {
+        let blobs = self.inner.blobs.clone();
+        self.inner.runtime.spawn("source upload cancel", async move {
             match blobs.cancel(&id).await {
                 Ok(()) | Err(StoreError::UploadUnknown) => {}
                 Err(error) => tracing::debug!(%id, %error, "an upload was not dropped; it will expire"),
@@ -94,7 +94,7 @@ impl Drop for Upload {
 impl Transfer {
     /// Takes it in; the blob, open for reading.
     pub(super) async fn run(mut self) -> Result<Blob, TransferError> {
-        if self.registry.settings().read_only {
+        if self.inner.settings.read_only {
             let why = "this registry is read-only, and takes nothing in from others".to_owned();
             // No fault of the source, and another one may have it in place.
             return Err(TransferError::Source(SourceError::Denied(why)));
@@ -102,7 +102,7 @@ impl Transfer {
         let mut upload = self.begin().await?;
         let Some(id) = upload.id.clone() else { return Err(StoreError::UploadUnknown.into()) };
         self.receive(&id).await?;
-        let size = match self.registry.publish_upload(&id, &self.digest).await {
+        let size = match self.inner.publish_upload(&id, &self.digest).await {
             Ok(size) => size,
             Err(Error::DigestInvalid(_)) => {
                 return Err(damaged(format!("the blob {} came with other bytes", self.digest)));
@@ -110,14 +110,14 @@ impl Transfer {
             Err(error) => return Err(error.into()),
         };
         upload.id = None;
-        let blob = self.registry.inner.blobs.open(&self.digest).await?;
+        let blob = self.inner.blobs.open(&self.digest).await?;
         let blob = blob.filter(|blob| blob.size == size).ok_or_else(|| {
             Error::Unavailable("what a source sent was removed at once: try again".to_owned())
         })?;
         if self.link {
             let (repository, digest) = (self.repository.clone(), self.digest.clone());
             let link = Command::LinkBlob { repository, digest, size };
-            self.registry.inner.submit(link).await?.map_err(Error::from)?;
+            self.inner.submit(link).await?.map_err(Error::from)?;
         }
         Ok(blob)
     }
@@ -127,21 +127,21 @@ impl Transfer {
         let algorithm = self.digest.algorithm();
         let new = NewUpload {
             repository: self.repository.clone(),
-            subject: super::health::shortened(&self.member.traits.label),
+            subject: health::shortened(&self.member.traits.label),
             hint: Some(algorithm).filter(|algorithm| *algorithm != Algorithm::Sha256),
         };
-        let registry = self.registry.clone();
+        let inner = self.inner.clone();
         let begin = async move {
-            let id = registry.inner.blobs.begin(new).await?;
-            Ok(Upload { registry, id: Some(id) })
+            let id = inner.blobs.begin(new).await?;
+            Ok(Upload { inner, id: Some(id) })
         };
-        let registry = self.registry.clone();
-        async move { registry.to_its_end("source upload", begin).await }.boxed()
+        let inner = self.inner.clone();
+        async move { inner.to_its_end("source upload", begin).await }.boxed()
     }
 
     async fn receive(&mut self, id: &UploadId) -> Result<(), TransferError> {
-        let mut writer = self.registry.inner.blobs.append(id, Some(0)).await?;
-        let clock = self.registry.inner.runtime.clock.clone();
+        let mut writer = self.inner.blobs.append(id, Some(0)).await?;
+        let clock = self.inner.runtime.clock.clone();
         let (mut received, mut progress_from) = (0, 0);
         let mut until = clock.monotonic() + PROGRESS_WITHIN;
         loop {

@@ -5,7 +5,7 @@ use dockless_oci::manifest::{MANIFEST_BYTES_MAX, ParsedManifest};
 use dockless_oci::{Algorithm, Digest, Reference};
 use dockless_store::{Blob, StoreError};
 
-use crate::pull::Manifest;
+use crate::content::Manifest;
 use crate::source::SourceError;
 
 /// The manifest with its true digest and media type, if the bytes are what was asked for: those of the digest, or
@@ -68,6 +68,8 @@ pub(super) fn of_read(error: StoreError, digest: &Digest) -> SourceError {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const BODY: &[u8] =
@@ -105,6 +107,35 @@ mod tests {
         let bytes = br#"{"schemaVersion":2,"manifests":[]}"#;
         let checked = manifest(given(Digest::sha256(bytes), INDEX, bytes), &Reference::parse("v1").unwrap());
         assert_eq!(checked.unwrap().media_type, INDEX);
+    }
+
+    #[test]
+    fn a_small_blob_has_the_bytes_of_its_digest_and_as_many_as_it_says() {
+        let bytes = Bytes::from_static(b"layer");
+        let check = |said: u64, digest: &Digest| {
+            let blob = Blob::new(said, std::sync::Arc::new(Lies(bytes.clone())));
+            small_blob(&blob, digest).now_or_never().expect("memory never waits")
+        };
+        let digest = Digest::sha256(&bytes);
+        assert_eq!(check(5, &digest), Ok(bytes.clone()));
+        for (said, digest) in [(5, &Digest::sha256(b"other")), (4, &digest), (6, &digest), (0, &digest)] {
+            assert!(matches!(check(said, digest), Err(SourceError::Damaged(_))), "{said} {digest}");
+        }
+    }
+
+    /// Reads that end where the bytes do, whatever the blob says.
+    struct Lies(Bytes);
+
+    #[async_trait::async_trait]
+    impl dockless_store::BlobRead for Lies {
+        fn try_read(&self, _: u64, _: usize) -> Option<Result<Bytes, StoreError>> {
+            None
+        }
+
+        async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
+            let from = usize::try_from(offset).unwrap().min(self.0.len());
+            Ok(self.0.slice(from..(from + max).min(self.0.len())))
+        }
     }
 
     #[test]

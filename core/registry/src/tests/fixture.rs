@@ -15,7 +15,9 @@ use dockless_store::{BlobStore, FilesystemStore, MemoryStore, UploadId, UploadSt
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::{Asked, BlobBody, Caller, Error, Parts, PutDone, PutRequest, Registry, Settings, TagCondition};
+use crate::{
+    Asked, BlobBody, Caller, Error, Parts, PutDone, PutRequest, Registry, Settings, Source, TagCondition,
+};
 
 /// A registry and the machine it runs on.
 pub(super) struct Machine {
@@ -32,11 +34,19 @@ pub(super) const DATA: &str = "/data";
 impl Machine {
     /// All in memory.
     pub(super) fn memory(settings: Settings) -> Self {
-        let simulation = Simulation::new(1);
+        Self::with_sources(Simulation::new(1), settings, Vec::new())
+    }
+
+    /// All in memory, with others to ask.
+    pub(super) fn with_sources(
+        simulation: Simulation,
+        settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Self {
         let runtime = simulation.runtime();
         let ledger = MemoryLedger::with_clock(runtime.clock.clone());
         let blobs = MemoryStore::new(runtime, dockless_store::Settings::default());
-        Self::of(simulation, ledger.clone(), blobs, Some(ledger), settings)
+        Self::of(simulation, ledger.clone(), blobs, Some(ledger), settings, sources)
     }
 
     /// All in memory, over a ledger that takes its time on both ways, as one in a cluster does: whatever is decided
@@ -47,11 +57,20 @@ impl Machine {
         let ledger = MemoryLedger::with_clock(runtime.clock.clone());
         let blobs = MemoryStore::new(runtime.clone(), dockless_store::Settings::default());
         let slow = Arc::new(SlowLedger { ledger: ledger.clone(), runtime });
-        Self::of(simulation, slow, blobs, Some(ledger), settings)
+        Self::of(simulation, slow, blobs, Some(ledger), settings, Vec::new())
     }
 
     /// Journal, tables and files on the machine's disk.
     pub(super) fn durable(simulation: Simulation, settings: Settings) -> Self {
+        Self::durable_with_sources(simulation, settings, Vec::new())
+    }
+
+    /// Journal, tables and files on the machine's disk, with others to ask.
+    pub(super) fn durable_with_sources(
+        simulation: Simulation,
+        settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Self {
         let runtime = simulation.runtime();
         let (ledger, blobs) = simulation.block_on(async {
             let ledger =
@@ -60,7 +79,7 @@ impl Machine {
                 FilesystemStore::open(runtime.clone(), path("store"), dockless_store::Settings::default());
             (ledger.await.unwrap(), blobs.await.unwrap())
         });
-        Self::of(simulation, ledger, blobs, None, settings)
+        Self::of(simulation, ledger, blobs, None, settings, sources)
     }
 
     fn of(
@@ -69,10 +88,11 @@ impl Machine {
         blobs: Arc<dyn BlobStore>,
         memory: Option<Arc<MemoryLedger>>,
         settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
     ) -> Self {
         let metrics = MetricRegistry::new();
         let runtime = simulation.runtime();
-        let parts = Parts { ledger, blobs, runtime, settings, sources: Vec::new(), metrics: &metrics };
+        let parts = Parts { ledger, blobs, runtime, settings, sources, metrics: &metrics };
         let registry = Registry::new(parts);
         Self { simulation, registry, memory, metrics }
     }

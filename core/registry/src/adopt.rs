@@ -11,7 +11,6 @@ use dockless_runtime::BoxFuture;
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::answer::One;
 use crate::error::Error;
 use crate::registry::Registry;
 use crate::source::Asked;
@@ -35,7 +34,7 @@ impl Registry {
     /// [`Error::Unavailable`] when sources that may have it do not answer: the client may have been told a moment
     /// ago that it need not send it.
     pub(crate) async fn adopt(&self, asked: &Asked, facts: &ManifestFacts) -> Result<(), Error> {
-        if self.inner.mirror.is_empty() {
+        if self.mirror.is_empty() {
             return Ok(());
         }
         self.adopt_references(asked.clone(), facts, DEPTH_MAX).await
@@ -54,7 +53,7 @@ impl Registry {
                 let (registry, asked) = (registry.clone(), asked.clone());
                 async move {
                     let adopted = match kind {
-                        ReferenceKind::Blob => registry.adopt_blob(&asked, &digest).await,
+                        ReferenceKind::Blob => registry.mirror.copy(&asked, &digest).await.map(drop),
                         ReferenceKind::Manifest if depth == 0 => return Ok(()),
                         ReferenceKind::Manifest => registry.adopt_manifest(&asked, &digest, depth - 1).await,
                     };
@@ -69,20 +68,10 @@ impl Registry {
         .boxed()
     }
 
-    async fn adopt_blob(&self, asked: &Asked, digest: &Digest) -> Result<(), Error> {
-        let wanted = digest.clone();
-        let copy = move |one: One| one.copy(wanted.clone()).boxed();
-        let question = super::of_blob(asked, digest);
-        let won = self.ask(|mirror| &mirror.adoptions, question, std::sync::Arc::new(copy)).await?;
-        let source = self.inner.mirror.members[won.source].traits.label.as_str();
-        tracing::info!(repository = %asked.repository, %digest, size = won.content, %source, "a blob was taken over");
-        Ok(())
-    }
-
     /// Takes over a manifest within an index, after what it references.
     async fn adopt_manifest(&self, asked: &Asked, digest: &Digest, depth: usize) -> Result<(), Error> {
         let reference = Reference::Digest(digest.clone());
-        let manifest = self.manifest_of_sources(asked, &reference).await?.content;
+        let manifest = self.mirror.manifest(asked, &reference).await?.content;
         let parsed = ParsedManifest::parse(&manifest.bytes, Some(&manifest.media_type))
             .map_err(|error| Error::ManifestInvalid(error.to_string()))?;
         self.adopt_references(asked.clone(), &parsed.facts, depth).await?;
