@@ -6,6 +6,7 @@ mod docker;
 pub(crate) mod driver;
 mod ground;
 mod kind;
+mod load;
 mod manifest;
 pub(crate) mod name;
 mod recent;
@@ -35,6 +36,7 @@ use ground::Ground;
 use name::{EngineName, Version, candidates, listed};
 use recent::Recent;
 
+pub use load::{Load, LoadPart};
 pub use settings::{EngineAddress, EngineAddressError, EngineSettings, Share};
 pub use statistics::EngineMetrics;
 
@@ -71,6 +73,24 @@ impl Engine {
         Self { traits, share: settings.share, current, places: Recent::default() }
     }
 
+    /// Puts an image into the engine under the name that a pull of its repository and tag looks for first, in place of
+    /// an image that has it. The engine checks every byte; nothing of it is kept here.
+    ///
+    /// # Errors
+    /// [`SourceError::Denied`] for a repository that is not shared, or has no name in an engine;
+    /// [`SourceError::Unavailable`] when the engine does not answer; [`SourceError::Damaged`] with its words when it
+    /// refuses the image.
+    pub async fn load(&self, image: &Load) -> Result<(), SourceError> {
+        let search = self.search(&image.asked).await?;
+        let meant = search.as_ref().and_then(|search| Some((search, search.repositories.first()?)));
+        let Some((search, repository)) = meant else {
+            let repository = &image.asked.repository;
+            return Err(SourceError::Denied(format!("{} does not share {repository}", self.traits.label)));
+        };
+        let loaded = search.driver.load(&format!("{repository}:{}", image.tag), image).await;
+        self.noted(search, loaded)
+    }
+
     /// Where to look for what is asked; `None` when none of it is shared.
     async fn search(&self, asked: &Asked) -> Result<Option<Search>, SourceError> {
         if self.share == Share::None {
@@ -87,6 +107,14 @@ impl Engine {
     fn shares(&self, repository: &str, local: bool) -> bool {
         let listed = listed(repository, local);
         self.share.allows(listed.as_ref().map_or(repository, RepositoryName::as_str))
+    }
+
+    /// How many images have a name that is shared.
+    async fn count_shared(&self, driver: &Arc<dyn Driver>) -> Result<u64, SourceError> {
+        let (images, local) = (driver.images().await?, driver.names_local());
+        let is_shared =
+            |image: &&Image| image.parsed_names().any(|name| self.shares(&name.repository, local));
+        Ok(images.iter().filter(is_shared).count() as u64)
     }
 
     /// Notes when an engine is lost.
@@ -231,7 +259,10 @@ impl Source for Engine {
                 };
             }
         };
-        let status = driver.status().await;
+        let mut status = driver.status().await;
+        if status.images.is_some() && self.share != Share::All {
+            status.images = self.count_shared(&driver).await.ok();
+        }
         if status.problem.is_some() {
             self.current.lost(&driver);
         }

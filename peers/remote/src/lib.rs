@@ -4,4 +4,6 @@ mod engine;
 pub mod fuzz;
 mod layer;
 
-pub use engine::{Engine, EngineAddress, EngineAddressError, EngineMetrics, EngineSettings, Share};
+pub use engine::{
+    Engine, EngineAddress, EngineAddressError, EngineMetrics, EngineSettings, Load, LoadPart, Share,
+};

@@ -21,6 +21,7 @@ use self::api::{About, IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row, Version}
 use self::storage::Storage;
 use super::driver::{Driver, Image};
 use super::ground::Ground;
+use super::load::{self, Load};
 use super::manifest::{Part, manifest};
 use super::name::EngineName;
 use super::saves::{Order, Saved};
@@ -209,6 +210,10 @@ impl Driver for Docker {
         // Held until the blob is open, so that it does not go before.
         let Some(_saved) = self.save(image, &diff_ids, reason).await? else { return Ok(None) };
         spool.open(digest).await
+    }
+
+    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
+        load::load(&self.ground.socket, name, load).await
     }
 
     async fn status(&self) -> SourceStatus {

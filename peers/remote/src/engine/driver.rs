@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError, SourceStatus};
 
+use super::load::Load;
+
 /// An image as an engine lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
@@ -44,6 +46,9 @@ pub(crate) trait Driver: Send + Sync {
     /// The config or layer of this digest, when the image has it. Asked for each image of a repository: only an image
     /// that has it may cost something.
     async fn blob(&self, image: &Image, digest: &Digest) -> Result<Option<Blob>, SourceError>;
+
+    /// Gives the engine an image under this name, in place of one that has it.
+    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError>;
 
     /// How it is now.
     async fn status(&self) -> SourceStatus;

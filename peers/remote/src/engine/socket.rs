@@ -245,7 +245,7 @@ impl Answer {
     ///
     /// # Errors
     /// As [`Answer::next`], and `Broken` for more than `bytes_max` bytes.
-    async fn collect(mut self, bytes_max: usize) -> Result<Bytes, SocketError> {
+    pub(crate) async fn collect(mut self, bytes_max: usize) -> Result<Bytes, SocketError> {
         let mut body = BytesMut::new();
         while let Some(bytes) = self.next().await {
             let bytes = bytes?;

@@ -2,6 +2,7 @@
 
 mod failures;
 mod fake;
+mod loads;
 mod names;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dockless_oci::Digest;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -65,6 +65,8 @@ pub(super) struct Fake {
     pub(super) hanging: Notify,
     /// An export needs one permit before its last byte.
     pub(super) gate: Semaphore,
+    /// The archive that was loaded last.
+    pub(super) loaded: Mutex<Vec<u8>>,
     /// A client closed the connection in the middle of an export.
     pub(super) given_up: Notify,
 }
@@ -125,6 +127,7 @@ impl Fake {
             saves: AtomicUsize::new(0),
             hanging: Notify::new(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            loaded: Mutex::default(),
             given_up: Notify::new(),
         }
     }
@@ -161,6 +164,9 @@ impl Fake {
             head.push(byte[0]);
         }
         let head = String::from_utf8(head).unwrap();
+        if head.starts_with("POST /images/load?quiet=1 ") {
+            return self.load(&mut stream).await;
+        }
         let path = head.strip_prefix("GET ").unwrap().split(' ').next().unwrap().to_owned();
         let manner = *self.manner.lock().unwrap();
         match manner {
@@ -180,6 +186,28 @@ impl Fake {
         }
         let (status, body) = self.json(&path, manner);
         answer(&mut stream, status, &body).await;
+    }
+
+    /// Takes a body in chunks.
+    async fn load(&self, stream: &mut UnixStream) {
+        let (mut stream, mut body) = (tokio::io::BufReader::new(stream), Vec::new());
+        loop {
+            let mut line = String::new();
+            stream.read_line(&mut line).await.unwrap();
+            let length = u64::from_str_radix(line.trim(), 16).unwrap();
+            (&mut stream).take(length).read_to_end(&mut body).await.unwrap();
+            stream.read_line(&mut line).await.unwrap();
+            if length == 0 {
+                break;
+            }
+        }
+        *self.loaded.lock().unwrap() = body;
+        let said = match *self.manner.lock().unwrap() {
+            Manner::Lacks => r#"{"errorDetail":{"message":"invalid diffID"},"error":"invalid diffID"}"#,
+            _ => "",
+        };
+        let said = format!("{{\"stream\":\"Loading\"}}\n{said}\n");
+        answer(stream.get_mut(), 200, &said).await;
     }
 
     fn json(&self, path: &str, manner: Manner) -> (u16, String) {

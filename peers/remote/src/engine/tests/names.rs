@@ -66,6 +66,7 @@ async fn what_is_not_shared_is_unknown() {
     assert_eq!(tags(&place, "secret").await, None);
     assert_eq!(place.tagged("secret", "1").await, Ok(None));
     assert_eq!(place.read("secret", &image.id()).await, None);
+    assert_eq!(place.engine.status().await.images, Some(1));
     for spelling in ["team/app", "docker.io/team/app"] {
         assert!(place.tagged(spelling, "1").await.unwrap().is_some());
     }
