@@ -31,7 +31,7 @@ const USES: &[(&str, &[&str], &str)] = &[
     (
         "hyper::client",
         &["peers/remote/", "src/", "testkit/"],
-        "only peers/remote and the command line dial out",
+        "nobody but peers/remote and the command line dials out",
     ),
     ("std::env::var", &["src/config/", "xtask/", "testkit/"], "the environment is read by src/config alone"),
 ];
