@@ -3,10 +3,10 @@
 
 mod arena;
 mod content;
+mod kept;
 mod layout;
 mod opened;
 mod reader;
-mod recent;
 mod split;
 pub(crate) mod storage;
 mod tar;
@@ -22,10 +22,10 @@ use dockless_store::Blob;
 use tokio::sync::{OnceCell, Semaphore};
 
 use content::Fault;
+use kept::Kept;
 use layout::Layout;
 use opened::Opened;
 use reader::{Learn, Reader, Windows};
-use recent::Recent;
 use split::SplitError;
 
 /// Where one layer lies.
@@ -81,8 +81,8 @@ pub(crate) struct Layers {
 struct Inside {
     runtime: Runtime,
     /// One cell for each, so that many who ask at once read it once.
-    opened: Mutex<Recent<Identity, Arc<OnceCell<Arc<Opened>>>>>,
-    known: Mutex<Recent<Identity, Known>>,
+    opened: Mutex<Kept<Identity, Arc<OnceCell<Arc<Opened>>>>>,
+    known: Mutex<Kept<Identity, Known>>,
     reading: Semaphore,
     numbers: AtomicU64,
 }
@@ -108,8 +108,8 @@ impl Layers {
     pub(crate) fn new(runtime: Runtime) -> Self {
         let inside = Arc::new(Inside {
             runtime: runtime.clone(),
-            opened: Mutex::new(Recent::new(LAYOUTS_MAX, LAYOUTS_BYTES_MAX)),
-            known: Mutex::new(Recent::new(KNOWN_MAX, u64::MAX)),
+            opened: Mutex::new(Kept::new(LAYOUTS_MAX, LAYOUTS_BYTES_MAX)),
+            known: Mutex::new(Kept::new(KNOWN_MAX, u64::MAX)),
             reading: Semaphore::new(READING_MAX),
             numbers: AtomicU64::new(0),
         });
@@ -152,7 +152,7 @@ impl Known {
 }
 
 impl Inside {
-    fn known(&self) -> MutexGuard<'_, Recent<Identity, Known>> {
+    fn known(&self) -> MutexGuard<'_, Kept<Identity, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -178,7 +178,7 @@ impl Inside {
         }
         match cell.get_or_try_init(|| self.read(&identity)).await.cloned() {
             Ok(layer) => {
-                lock().put(identity, cell, layer.layout.held_bytes() as u64);
+                lock().put(identity, cell, layer.held_bytes());
                 Ok(layer)
             }
             Err(error) => Err(error),
@@ -257,3 +257,6 @@ impl io::Read for Cursor<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

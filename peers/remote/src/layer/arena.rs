@@ -3,9 +3,9 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Bytes in one chunk, which is compressed by itself: large enough to compress well, small enough that one header
-/// costs a tenth of a millisecond.
-const CHUNK_BYTES: usize = 64 * 1024;
+/// Bytes in one chunk, which is compressed by itself: large enough to compress well (thirty headers at least), small
+/// enough that one header costs less than a tenth of a millisecond.
+const CHUNK_BYTES: usize = 32 * 1024;
 
 /// Bytes that can only be appended to.
 pub(crate) struct ArenaWriter {

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use dockless_runtime::disk::{ForeignFile, ForeignRoot};
 
-use super::arena::ArenaReader;
-use super::layout::{Layout, PIECE_BYTES, Part, WHOLE_BYTES_MAX};
+use super::layout::{Layout, PIECE_BYTES, Part, Unpacked, WHOLE_BYTES_MAX};
 
 /// The checksums of the pieces of one large file that was found whole.
 pub(crate) type Pieces = Arc<[u64]>;
@@ -38,20 +37,20 @@ pub(crate) fn crc64(bytes: &[u8]) -> u64 {
 pub(crate) struct Contents<'a> {
     layout: &'a Layout,
     root: ForeignRoot,
-    segments: ArenaReader,
+    unpacked: &'a mut Unpacked,
 }
 
 impl<'a> Contents<'a> {
-    /// Opens the directory of the unpacked files.
+    /// Opens the directory of the unpacked files. `unpacked` belongs to the layout.
     ///
     /// # Errors
     /// [`Fault`].
-    pub(crate) fn open(layout: &'a Layout, root: &Path) -> Result<Self, Fault> {
+    pub(crate) fn open(layout: &'a Layout, unpacked: &'a mut Unpacked, root: &Path) -> Result<Self, Fault> {
         let opened = ForeignRoot::open(root).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Fault::Gone(format!("{} is gone", root.display())),
             _ => fault(&root.display().to_string(), &error),
         })?;
-        Ok(Self { layout, root: opened, segments: ArenaReader::new() })
+        Ok(Self { layout, root: opened, unpacked })
     }
 
     /// The bytes of a window. `pieces` has those of every large file in it, by number.
@@ -74,7 +73,7 @@ impl<'a> Contents<'a> {
             let end = end.min(window.end);
             let out = &mut bytes[(at - window.start) as usize..(end - window.start) as usize];
             match part {
-                Err(segment) => self.layout.read_segment(&mut self.segments, segment, out),
+                Err(segment) => self.layout.read_segment(self.unpacked, segment, out),
                 Ok((number, from)) => self.content(number, from, out, pieces)?,
             }
             at = end;
@@ -84,7 +83,7 @@ impl<'a> Contents<'a> {
 
     /// Fills `out` with what the tar has of a file, `from` bytes after its begin there.
     fn content(
-        &self,
+        &mut self,
         number: usize,
         from: u64,
         out: &mut [u8],
@@ -102,8 +101,8 @@ impl<'a> Contents<'a> {
     }
 
     /// Opens a file of the layer, if it has as many bytes as it should.
-    pub(crate) fn open_file(&self, number: usize) -> Result<OpenFile, Fault> {
-        let name = self.layout.name(number);
+    pub(crate) fn open_file(&mut self, number: usize) -> Result<OpenFile, Fault> {
+        let name = self.layout.name(self.unpacked, number);
         let path = Path::new(OsStr::from_bytes(&name));
         let shown = name.escape_ascii().to_string();
         let file = self.root.open_file(path).map_err(|error| fault(&shown, &error))?;

@@ -48,6 +48,12 @@ struct Sparse {
     extents: Vec<Extent>,
 }
 
+/// What was unpacked last of one layout.
+pub(crate) struct Unpacked {
+    segments: ArenaReader,
+    names: ArenaReader,
+}
+
 /// What stands at a place of the tar.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -65,6 +71,15 @@ pub(crate) enum Part {
         /// Where it lies in the tar.
         range: Range<u64>,
     },
+}
+
+impl Unpacked {
+    /// Bytes of memory: two chunks, and the states of what unpacks them.
+    pub(crate) const HELD_BYTES: usize = 160 * 1024;
+
+    pub(crate) fn new() -> Self {
+        Self { segments: ArenaReader::new(), names: ArenaReader::new() }
+    }
 }
 
 impl Layout {
@@ -105,17 +120,17 @@ impl Layout {
         Part::Segment { at: offset - self.content_before(after), end }
     }
 
-    /// Fills `out` with bytes of the metadata. A reader serves one layout only.
-    pub(crate) fn read_segment(&self, reader: &mut ArenaReader, at: u64, out: &mut [u8]) {
-        reader.read(&self.segments, at, out);
+    /// Fills `out` with bytes of the metadata.
+    pub(crate) fn read_segment(&self, unpacked: &mut Unpacked, at: u64, out: &mut [u8]) {
+        unpacked.segments.read(&self.segments, at, out);
     }
 
     /// The path of a file in the tar.
-    pub(crate) fn name(&self, number: usize) -> Vec<u8> {
+    pub(crate) fn name(&self, unpacked: &mut Unpacked, number: usize) -> Vec<u8> {
         let start = self.files[number].names_before;
         let end = self.files.get(number + 1).map_or(self.names.length(), |next| next.names_before);
         let mut name = vec![0; usize::try_from(end - start).expect("a name is short")];
-        ArenaReader::new().read(&self.names, start, &mut name);
+        unpacked.names.read(&self.names, start, &mut name);
         name
     }
 

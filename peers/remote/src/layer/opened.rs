@@ -9,8 +9,8 @@ use tokio::sync::Mutex as Turn;
 
 use super::Identity;
 use super::content::{Contents, Fault, FirstPass, Pieces};
-use super::layout::{Layout, PIECE_BYTES, Part, WHOLE_BYTES_MAX};
-use super::recent::Recent;
+use super::kept::Kept;
+use super::layout::{Layout, PIECE_BYTES, Part, Unpacked, WHOLE_BYTES_MAX};
 
 /// Checksums of pieces that one layer holds: those of 64 GiB of large files.
 const PIECES_BYTES_MAX: u64 = 2 << 20;
@@ -26,7 +26,9 @@ pub(crate) struct Opened {
     pub(crate) identity: Identity,
     pub(crate) layout: Layout,
     progress: Mutex<Progress>,
-    passes: Mutex<Recent<usize, Arc<Turn<Pass>>>>,
+    /// What the last window unpacked, for the next one, unless another is being read.
+    unpacked: Mutex<Option<Unpacked>>,
+    passes: Mutex<Kept<usize, Arc<Turn<Pass>>>>,
 }
 
 /// What is known of the whole.
@@ -54,7 +56,8 @@ impl Opened {
             identity,
             layout,
             progress: Mutex::new(progress),
-            passes: Mutex::new(Recent::new(PASSES_MAX, PIECES_BYTES_MAX)),
+            unpacked: Mutex::default(),
+            passes: Mutex::new(Kept::new(PASSES_MAX, PIECES_BYTES_MAX)),
         }
     }
 
@@ -78,10 +81,23 @@ impl Opened {
 
     /// Reads a window, and hashes it when it is the next one. `pieces` has those of its large files. Blocks.
     pub(crate) fn read(&self, window: Range<u64>, pieces: &[(usize, Pieces)]) -> Result<Bytes, Fault> {
-        let bytes =
-            Contents::open(&self.layout, &self.identity.place.root)?.window(window.clone(), pieces)?;
+        let bytes = self.with_contents(|contents| contents.window(window.clone(), pieces))?;
         self.hash(&window, &bytes)?;
         Ok(bytes.into())
+    }
+
+    fn with_contents<T>(&self, read: impl FnOnce(&mut Contents<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+        let held = || self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unpacked = held().take().unwrap_or_else(Unpacked::new);
+        let read = Contents::open(&self.layout, &mut unpacked, &self.identity.place.root)
+            .and_then(|mut contents| read(&mut contents));
+        *held() = Some(unpacked);
+        read
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        (self.layout.held_bytes() + Unpacked::HELD_BYTES) as u64
     }
 
     /// Takes the bytes of a window into the hash, if it is the next one.
@@ -142,8 +158,8 @@ impl Opened {
     /// Leads a first pass on. Blocks.
     pub(crate) fn step(&self, number: usize, pass: &mut Pass) -> Result<(), Fault> {
         let Pass::Under(first) = pass else { return Ok(()) };
-        let stepped = Contents::open(&self.layout, &self.identity.place.root)
-            .and_then(|contents| contents.open_file(number))
+        let stepped = self
+            .with_contents(|contents| contents.open_file(number))
             .and_then(|file| first.step(&file, STEP_PIECES));
         match stepped {
             Ok(None) => {}

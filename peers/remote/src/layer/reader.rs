@@ -15,8 +15,8 @@ use dockless_store::{BlobRead, StoreError};
 use tokio::sync::OnceCell;
 
 use super::content::{Fault, Pieces};
+use super::kept::Kept;
 use super::opened::Opened;
-use super::recent::Recent;
 
 /// A layer of no more bytes is hashed before its first byte leaves: its windows then still lie in memory.
 pub(crate) const HASH_FIRST_BYTES_MAX: u64 = 8 << 20;
@@ -35,7 +35,7 @@ pub(crate) trait Learn: Send + Sync {
 }
 
 /// A window by its layer and its start; it is read once for all who ask for it.
-type Held = Recent<(u64, u64), Arc<OnceCell<Bytes>>>;
+type Held = Kept<(u64, u64), Arc<OnceCell<Bytes>>>;
 
 /// The windows that all readers of all layers share.
 pub(crate) struct Windows {
@@ -60,7 +60,7 @@ struct Mine {
 
 impl Windows {
     pub(crate) fn new(runtime: Runtime, learn: Arc<dyn Learn>) -> Self {
-        Self { runtime, held: Mutex::new(Recent::new(WINDOWS_MAX, WINDOWS_BYTES_MAX)), learn }
+        Self { runtime, held: Mutex::new(Kept::new(WINDOWS_MAX, WINDOWS_BYTES_MAX)), learn }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -2,7 +2,7 @@
 
 /// A small store that forgets what was not used for the longest time. It is searched from end to end: at most some
 /// hundred entries.
-pub(crate) struct Recent<K, V> {
+pub(crate) struct Kept<K, V> {
     /// The one used last is the last one.
     entries: Vec<Entry<K, V>>,
     cost: u64,
@@ -16,7 +16,7 @@ struct Entry<K, V> {
     cost: u64,
 }
 
-impl<K: PartialEq, V: Clone> Recent<K, V> {
+impl<K: PartialEq, V: Clone> Kept<K, V> {
     /// Holds at most `count_max` entries, and as many as cost `cost_max` together, but always the last one.
     pub(crate) fn new(count_max: usize, cost_max: u64) -> Self {
         Self { entries: Vec::new(), cost: 0, cost_max, count_max }
@@ -59,22 +59,22 @@ mod tests {
 
     #[test]
     fn what_was_not_used_goes_first_and_the_last_one_stays() {
-        let mut recent = Recent::new(3, 10);
+        let mut kept = Kept::new(3, 10);
         for key in 0..3 {
-            recent.put(key, key, 1);
+            kept.put(key, key, 1);
         }
-        assert_eq!(recent.get(&0), Some(0));
-        recent.put(3, 3, 1);
-        assert_eq!([0, 1, 2, 3].map(|key| recent.get(&key)), [Some(0), None, Some(2), Some(3)]);
-        recent.put(4, 4, 9);
-        assert_eq!([0, 2, 3, 4].map(|key| recent.get(&key)), [None, None, Some(3), Some(4)]);
-        recent.put(5, 5, 99);
-        assert_eq!([3, 4, 5].map(|key| recent.get(&key)), [None, None, Some(5)]);
-        recent.put(5, 6, 1);
-        recent.put(7, 7, 9);
-        assert_eq!([5, 7].map(|key| recent.get(&key)), [Some(6), Some(7)]);
-        recent.forget(|key| *key == 7);
-        recent.put(8, 8, 9);
-        assert_eq!([5, 7, 8].map(|key| recent.get(&key)), [Some(6), None, Some(8)]);
+        assert_eq!(kept.get(&0), Some(0));
+        kept.put(3, 3, 1);
+        assert_eq!([0, 1, 2, 3].map(|key| kept.get(&key)), [Some(0), None, Some(2), Some(3)]);
+        kept.put(4, 4, 9);
+        assert_eq!([0, 2, 3, 4].map(|key| kept.get(&key)), [None, None, Some(3), Some(4)]);
+        kept.put(5, 5, 99);
+        assert_eq!([3, 4, 5].map(|key| kept.get(&key)), [None, None, Some(5)]);
+        kept.put(5, 6, 1);
+        kept.put(7, 7, 9);
+        assert_eq!([5, 7].map(|key| kept.get(&key)), [Some(6), Some(7)]);
+        kept.forget(|key| *key == 7);
+        kept.put(8, 8, 9);
+        assert_eq!([5, 7, 8].map(|key| kept.get(&key)), [Some(6), None, Some(8)]);
     }
 }
