@@ -11,6 +11,7 @@ mod decision;
 mod field;
 mod flights;
 mod health;
+mod holder;
 mod in_place;
 mod lists;
 mod member;

@@ -10,4 +10,5 @@ mod log;
 mod manifests;
 mod outbound;
 mod settings;
+mod sources;
 mod uploads;

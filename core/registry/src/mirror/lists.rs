@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::source::{Asked, Principal, SourceError};
 
 /// How long a list waits for a source. One that takes longer is left out: a list is no promise to be complete.
-const LIST_MAX: Duration = Duration::from_secs(10);
+const LIST_MAX: Duration = Duration::from_secs(5);
 
 /// What all sources said to a question about lists.
 struct Said<T> {
@@ -56,7 +56,7 @@ impl Mirror {
         for member in &*self.members {
             let began = clock.monotonic();
             let (standing, probe) = member.admit(began);
-            if standing == Standing::Rests {
+            if standing == Standing::Rests || member.is_left_out_of_lists(began) {
                 said.problems.push(member.resting());
                 continue;
             }
@@ -77,12 +77,9 @@ impl Mirror {
                     member.failed_at(clock.monotonic(), took, &error, "a list");
                     said.problems.push((member.traits.label.clone(), error));
                 }
-                // Long lists take their time: no reason to ask it for nothing else.
                 Err(_) => {
-                    let label = member.traits.label.clone();
-                    let why = format!("no list within {} seconds", LIST_MAX.as_secs());
-                    tracing::warn!(source = %label, %why, "a source is left out of a list");
-                    said.problems.push((label, SourceError::Unavailable(why)));
+                    let error = member.took_too_long_to_list(clock.monotonic(), LIST_MAX);
+                    said.problems.push((member.traits.label.clone(), error));
                 }
             }
         }

@@ -22,6 +22,8 @@ pub(super) struct Member {
     pub(super) source: Arc<dyn Source>,
     pub(super) traits: SourceTraits,
     health: Mutex<Health>,
+    /// That of its lists: one that takes too long for them may still be quick with what is pulled.
+    lists: Mutex<Health>,
     absences: Mutex<Absences>,
     /// What turned out to be damaged after it was promised.
     damages: Mutex<Absences>,
@@ -44,6 +46,7 @@ impl Member {
             source,
             traits,
             health: Mutex::default(),
+            lists: Mutex::default(),
             absences: Mutex::default(),
             damages: Mutex::default(),
             answers,
@@ -52,7 +55,7 @@ impl Member {
 
     /// How it is; nothing is awaited while this is held.
     pub(super) fn health(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.health)
     }
 
     /// Whether it may be asked now, and the probe if only one request may.
@@ -98,10 +101,25 @@ impl Member {
         self.recovered(|health| health.answered(took));
     }
 
+    /// Whether lists are made without it for now.
+    pub(super) fn is_left_out_of_lists(&self, now: Duration) -> bool {
+        lock(&self.lists).standing(now) == Standing::Rests
+    }
+
     /// It gave a list. What that took says nothing about how long to wait for a manifest or a blob.
     pub(super) fn listed(&self) {
         self.count("list");
+        lock(&self.lists).kept();
         self.recovered(Health::kept);
+    }
+
+    /// It gave no list within `limit`; why it is left out.
+    pub(super) fn took_too_long_to_list(&self, now: Duration, limit: Duration) -> SourceError {
+        self.count("list too late");
+        let error = SourceError::Unavailable(format!("no list within {limit:?}"));
+        lock(&self.lists).failed(now, limit, &error);
+        tracing::warn!(source = %self.traits.label, %error, "a source is left out of a list");
+        error
     }
 
     /// It delivered what it had promised.
@@ -174,6 +192,6 @@ impl Member {
     }
 }
 
-fn lock(absences: &Mutex<Absences>) -> MutexGuard<'_, Absences> {
-    absences.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
