@@ -1,5 +1,7 @@
 //! Whether the node lives, whether it should get requests, and what it counts.
 
+use std::time::Duration;
+
 use dockless_registry::Registry;
 use dockless_runtime::{MetricRegistry, Runtime};
 use http::{HeaderValue, Response, StatusCode, header};
@@ -11,6 +13,10 @@ use crate::reply;
 
 /// What `MetricRegistry::encode` writes.
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long sources are waited for: those who ask whether a node is ready mostly wait for a second, and a source that
+/// hangs is no reason for them to go elsewhere.
+const SOURCES_MAX: Duration = Duration::from_millis(700);
 
 /// `GET /healthz`: that this is answered is the answer.
 pub(crate) fn healthz() -> Response<Outbound> {
@@ -34,12 +40,23 @@ pub(crate) async fn readyz(
         reasons.push(json!({ "code": "stopping", "message": "the node is stopping" }));
     }
     let ready = reasons.is_empty();
-    // What an operator should mend, but clients need not go elsewhere for.
+    let warnings = warnings(registry, problem).await;
     let warnings: Vec<_> =
-        problem.iter().map(|message| json!({ "code": "access", "message": message })).collect();
+        warnings.iter().map(|(code, message)| json!({ "code": code, "message": message })).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "ready": ready, "reasons": reasons, "warnings": warnings });
     Ok(uncached(reply::json(status, body.to_string().into_bytes())))
+}
+
+/// What an operator should mend, but clients need not go elsewhere for: a word for programs, and a sentence. `problem`
+/// is that of access.
+pub(crate) async fn warnings(registry: &Registry, problem: Option<String>) -> Vec<(&'static str, String)> {
+    let sources = registry.sources_within(SOURCES_MAX).await;
+    let failing = sources.into_iter().filter_map(|source| {
+        let problem = source.status.problem?;
+        Some(("source", format!("{}: {problem}", source.traits.label)))
+    });
+    problem.map(|problem| ("access", problem)).into_iter().chain(failing).collect()
 }
 
 /// `GET /metrics`

@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod blobs;
 mod door;
+mod engines;
 mod fixture;
 mod lists;
 mod log;

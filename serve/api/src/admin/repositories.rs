@@ -1,7 +1,7 @@
 //! Repositories, tags and usage, listed and changed.
 
 use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
-use dockless_registry::Error;
+use dockless_registry::{Asked, Error};
 use http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,8 +106,7 @@ pub(super) async fn remove(
     item: Item,
 ) -> Result<Response<Outbound>, ApiError> {
     match &item {
-        Item::Manifest(digest) => door.registry.delete_manifest(repository, digest).await?,
-        Item::Tag(tag) => door.registry.delete_tag(repository, tag).await?,
+        Item::Named(reference) => door.registry.delete(&Asked::anonymous(repository), reference).await?,
         Item::Blob(digest) => door.registry.delete_blob(repository, digest).await?,
     }
     json(&json!({ "repository": repository, "removed": true }))

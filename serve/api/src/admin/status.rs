@@ -9,6 +9,7 @@ use serde_json::json;
 use super::json;
 use crate::door::Door;
 use crate::error::ApiError;
+use crate::health;
 use crate::outbound::Outbound;
 
 /// `GET status`
@@ -21,6 +22,8 @@ pub(super) async fn status(door: &Door) -> Result<Response<Outbound>, ApiError> 
     if door.draining.load(Ordering::Relaxed) {
         reasons.push("the node is stopping".to_owned());
     }
+    let warnings = health::warnings(&door.registry, door.access.problem()).await;
+    let warnings: Vec<String> = warnings.into_iter().map(|(_, message)| message).collect();
     let uptime = door.runtime.clock.monotonic().saturating_sub(door.began);
     json(&json!({
         "version": door.facts.version,
@@ -29,7 +32,7 @@ pub(super) async fn status(door: &Door) -> Result<Response<Outbound>, ApiError> 
         "uptime_ms": u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
         "ready": reasons.is_empty(),
         "reasons": reasons,
-        "warnings": door.access.problem().into_iter().collect::<Vec<_>>(),
+        "warnings": warnings,
         "login": door.access.required(),
         "read_only": door.registry.settings().read_only,
         "connections": door.metrics.connections.get(),

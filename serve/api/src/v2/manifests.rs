@@ -118,11 +118,11 @@ fn tags(call: &Call<'_>, reference: &Reference) -> Result<Vec<Tag>, ApiError> {
 /// `DELETE /v2/<name>/manifests/<reference>`: a tag alone, or a manifest with every tag that points to it.
 pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, reference: &str) -> Answer {
     call.require(repository, Action::Delete)?;
-    match Reference::parse(reference) {
+    let reference = match Reference::parse(reference) {
+        Ok(reference) => reference,
         Err(ReferenceError::Digest(error)) => return Err(ApiError::digest(reference, error)),
         Err(ReferenceError::Tag(_)) => return Err(Error::ManifestUnknown.into()),
-        Ok(Reference::Tag(tag)) => call.registry.delete_tag(repository, &tag).await?,
-        Ok(Reference::Digest(digest)) => call.registry.delete_manifest(repository, &digest).await?,
-    }
+    };
+    call.registry.delete(&call.asked(repository), &reference).await?;
     Ok(reply::empty(StatusCode::ACCEPTED))
 }
