@@ -98,7 +98,7 @@ fn an_image_of_a_source_is_pulled_as_any_other() {
         );
         node.ask_as(ALICE, "GET /v2/team/app/manifests/v2").expect_error(404, "MANIFEST_UNKNOWN");
         node.ask_as(ALICE, &format!("DELETE /v2/team/none/blobs/{digest}")).expect_error(404, "BLOB_UNKNOWN");
-        node.ask_as(ALICE, "DELETE /v2/team/app/manifests/v1").expect_error(404, "MANIFEST_UNKNOWN");
+        node.ask_as(ALICE, "DELETE /v2/team/app/manifests/v1").expect_error(405, "UNSUPPORTED");
     }
 }
 
