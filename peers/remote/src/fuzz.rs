@@ -7,12 +7,19 @@ use dockless_registry::{Asked, Principal};
 
 use crate::engine::archive::{Archive, ArchiveError, Event};
 use crate::engine::name::{EngineName, candidates, listed};
+pub use crate::layer::fuzz::{layer_headers, layer_metadata, layer_packed};
 
 /// A function that takes any bytes and panics only when an invariant of ours is broken.
 pub type Target = fn(&[u8]);
 
 /// All targets with the names of their corpus folders.
-pub const TARGETS: [(&str, Target); 2] = [("archive", archive), ("name", name)];
+pub const TARGETS: [(&str, Target); 5] = [
+    ("archive", archive),
+    ("name", name),
+    ("layer_metadata", layer_metadata),
+    ("layer_packed", layer_packed),
+    ("layer_headers", layer_headers),
+];
 
 /// An archive reads the same in one piece and byte by byte, and gives each file as long as it announced it.
 pub fn archive(bytes: &[u8]) {

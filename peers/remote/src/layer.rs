@@ -3,6 +3,7 @@
 
 mod arena;
 mod content;
+pub(crate) mod fuzz;
 mod kept;
 mod layout;
 mod opened;

@@ -10,6 +10,8 @@ use super::arena::{Arena, ArenaReader, ArenaWriter};
 use super::split::{Entry, SplitError, read_split};
 use super::tar::{Content, Extent, Walk};
 
+pub(crate) use window::WINDOW_BYTES_MAX;
+
 /// Bytes of memory of one layout: more than a million files at about a hundred bytes.
 const LAYOUT_BYTES_MAX: usize = 128 << 20;
 
@@ -270,3 +272,6 @@ impl Builder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

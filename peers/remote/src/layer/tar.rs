@@ -10,7 +10,6 @@ mod sparse;
 pub(crate) use sparse::Extent;
 
 use pax::Records;
-use sparse::OldMap;
 
 pub(crate) const BLOCK_BYTES: usize = 512;
 
@@ -52,11 +51,6 @@ enum State {
         left: u64,
         padding: u64,
         kept: Vec<u8>,
-    },
-    /// More blocks of an old sparse header.
-    Extension {
-        map: OldMap,
-        stored: u64,
     },
     /// All headers of a file have been; its content comes.
     Complete {
@@ -107,7 +101,7 @@ impl Walk {
                     0
                 }
                 State::Complete { .. } => return Err(Lost("a header without its file")),
-                State::Header | State::Extension { .. } => {
+                State::Header => {
                     let taken = bytes.len().min(BLOCK_BYTES - self.block.len());
                     self.block.extend_from_slice(&bytes[..taken]);
                     if self.block.len() == BLOCK_BYTES {
@@ -140,15 +134,6 @@ impl Walk {
 
     fn end_of_block(&mut self) -> Result<State, Lost> {
         let block: &[u8; BLOCK_BYTES] = self.block.as_slice().try_into().expect("a whole block");
-        if let State::Extension { map, stored } = &mut self.state {
-            let more = map.extend(block)?;
-            let (map, stored) = (std::mem::take(map), *stored);
-            return if more {
-                Ok(State::Extension { map, stored })
-            } else {
-                self.complete_sparse(map, stored)
-            };
-        }
         if block.iter().all(|byte| *byte == 0) {
             return Ok(State::End);
         }
@@ -169,20 +154,11 @@ impl Walk {
         }
         let stored = self.records.size()?.unwrap_or(size);
         if kind == b'S' {
-            let mut map = OldMap::default();
-            return if map.begin(block)? {
-                Ok(State::Extension { map, stored })
-            } else {
-                self.complete_sparse(map, stored)
-            };
+            // No engine unpacks those that GNU tar writes by default.
+            return Err(Lost("an old sparse header"));
         }
         let map = self.records.sparse_map(size)?;
         self.complete(kind, stored, map)
-    }
-
-    fn complete_sparse(&mut self, map: OldMap, stored: u64) -> Result<State, Lost> {
-        let map = map.finish();
-        self.complete(b'S', stored, Some(map))
     }
 
     fn complete(&mut self, kind: u8, stored: u64, map: Option<(u64, Vec<Extent>)>) -> Result<State, Lost> {
@@ -242,3 +218,6 @@ fn number(field: &[u8]) -> Option<u64> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

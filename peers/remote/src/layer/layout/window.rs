@@ -9,7 +9,6 @@ use std::ops::Range;
 use super::{Layout, PIECE_BYTES, Part, WHOLE_BYTES_MAX};
 
 /// The most bytes of one window: a piece, and a small file that begins at its last byte.
-#[cfg(test)]
 pub(crate) const WINDOW_BYTES_MAX: u64 = PIECE_BYTES + WHOLE_BYTES_MAX;
 
 impl Layout {

@@ -18,8 +18,8 @@ use crate::layer::content::crc64;
 
 /// A tar that is being made.
 #[derive(Clone, Default)]
-pub(super) struct Archive {
-    pub(super) tar: Vec<u8>,
+pub(in crate::layer) struct Archive {
+    pub(in crate::layer) tar: Vec<u8>,
     segment: Vec<u8>,
     lines: Vec<serde_json::Value>,
     /// What stands unpacked: a name, and its content or where it links to.
@@ -33,21 +33,21 @@ enum Node {
 }
 
 /// What an engine would have.
-pub(super) struct Planted {
-    pub(super) directory: tempfile::TempDir,
-    pub(super) place: LayerPlace,
-    pub(super) tar: Vec<u8>,
+pub(in crate::layer) struct Planted {
+    pub(in crate::layer) directory: tempfile::TempDir,
+    pub(in crate::layer) place: LayerPlace,
+    pub(in crate::layer) tar: Vec<u8>,
 }
 
 impl Planted {
     /// Where a file of the layer stands.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
+    pub(in crate::layer) fn file(&self, name: &str) -> PathBuf {
         self.place.root.join(name)
     }
 }
 
 /// A header in the form of GNU tar.
-pub(super) fn header(name: &[u8], kind: u8, size: u64) -> [u8; 512] {
+pub(in crate::layer) fn header(name: &[u8], kind: u8, size: u64) -> [u8; 512] {
     let mut block = [0; 512];
     block[..name.len()].copy_from_slice(name);
     block[100..108].copy_from_slice(b"0000644\0");
@@ -58,7 +58,7 @@ pub(super) fn header(name: &[u8], kind: u8, size: u64) -> [u8; 512] {
 }
 
 /// Bytes that do not repeat.
-pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(in crate::layer) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut step = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -71,7 +71,7 @@ pub(super) fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 impl Archive {
     /// Bytes that are no content.
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    pub(in crate::layer) fn raw(&mut self, bytes: &[u8]) {
         self.tar.extend_from_slice(bytes);
         self.segment.extend_from_slice(bytes);
     }
@@ -84,7 +84,7 @@ impl Archive {
     }
 
     /// An entry for which `stored` lies in the tar, and which a reader of tar sees as `size` bytes.
-    pub(super) fn entry(&mut self, name: &[u8], size: u64, seen: &[u8], stored: &[u8]) {
+    pub(in crate::layer) fn entry(&mut self, name: &[u8], size: u64, seen: &[u8], stored: &[u8]) {
         self.flush();
         let payload = (size > 0).then(|| BASE64.encode(crc64(seen).to_be_bytes()));
         let mut line = json!({"type": 1, "payload": payload});
@@ -101,46 +101,46 @@ impl Archive {
     }
 
     /// A special header with its body and padding, which belongs to the next entry.
-    pub(super) fn special(&mut self, kind: u8, body: &[u8]) {
+    pub(in crate::layer) fn special(&mut self, kind: u8, body: &[u8]) {
         self.raw(&header(b"special", kind, body.len() as u64));
         self.raw(body);
         self.raw(&vec![0; body.len().wrapping_neg() % 512]);
     }
 
-    pub(super) fn pax(&mut self, records: &[(&str, &[u8])]) {
+    pub(in crate::layer) fn pax(&mut self, records: &[(&str, &[u8])]) {
         self.special(b'x', &pax(records));
     }
 
     /// An entry without content, whatever its header says of a size.
-    pub(super) fn bare(&mut self, name: &str, kind: u8, size: u64) {
+    pub(in crate::layer) fn bare(&mut self, name: &str, kind: u8, size: u64) {
         self.raw(&header(name.as_bytes(), kind, size));
         self.entry(name.as_bytes(), size, b"", b"");
     }
 
     /// The content of a file after its headers.
-    pub(super) fn content(&mut self, name: &[u8], content: &[u8]) {
+    pub(in crate::layer) fn content(&mut self, name: &[u8], content: &[u8]) {
         self.content_at(name, name, content);
     }
 
     /// The content of a file that stands under another name when it is unpacked: a link of the layer leads there.
-    pub(super) fn content_at(&mut self, name: &[u8], stands_at: &[u8], content: &[u8]) {
+    pub(in crate::layer) fn content_at(&mut self, name: &[u8], stands_at: &[u8], content: &[u8]) {
         self.entry(name, content.len() as u64, content, content);
         self.unpacked.push((stands_at.to_vec(), Node::File(content.to_vec())));
     }
 
-    pub(super) fn file(&mut self, name: &str, content: &[u8]) {
+    pub(in crate::layer) fn file(&mut self, name: &str, content: &[u8]) {
         self.raw(&header(name.as_bytes(), b'0', content.len() as u64));
         self.content(name.as_bytes(), content);
     }
 
     /// A symbolic link.
-    pub(super) fn link(&mut self, name: &str, target: &'static str) {
+    pub(in crate::layer) fn link(&mut self, name: &str, target: &'static str) {
         self.bare(name, b'2', 0);
         self.unpacked.push((name.into(), Node::Link(target)));
     }
 
     /// A file with holes after its headers: `parts` are offset and length of what lies in the tar.
-    pub(super) fn holes(&mut self, name: &str, content: &[u8], parts: &[(u64, u64)]) {
+    pub(in crate::layer) fn holes(&mut self, name: &str, content: &[u8], parts: &[(u64, u64)]) {
         let mut seen = vec![0; content.len()];
         let mut stored = Vec::new();
         for (offset, length) in parts {
@@ -152,29 +152,21 @@ impl Archive {
         self.unpacked.push((name.into(), Node::File(seen)));
     }
 
-    /// A file with holes as `tar --format=gnu --sparse` writes it.
-    pub(super) fn old_sparse(&mut self, name: &str, content: &[u8], parts: &[(u64, u64)]) {
-        let stored: u64 = parts.iter().map(|(_, length)| length).sum();
-        let mut block = header(name.as_bytes(), b'S', stored);
-        block[483..495].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
-        let mut entries = parts.iter().map(|(offset, length)| format!("{offset:011o}\0{length:011o}\0"));
-        for (at, entry) in entries.by_ref().take(4).enumerate() {
-            block[386 + 24 * at..410 + 24 * at].copy_from_slice(entry.as_bytes());
-        }
-        let rest: Vec<String> = entries.collect();
-        block[482] = u8::from(!rest.is_empty());
-        self.raw(&block);
-        for (number, chunk) in rest.chunks(21).enumerate() {
-            let mut block = [0; 512];
-            block[..24 * chunk.len()].copy_from_slice(chunk.concat().as_bytes());
-            block[504] = u8::from(21 * (number + 1) < rest.len());
-            self.raw(&block);
-        }
+    /// A file with holes as `tar --sparse --sparse-version=0.1` writes it.
+    pub(in crate::layer) fn sparse(&mut self, name: &str, content: &[u8], parts: &[(u64, u64)]) {
+        let map: Vec<String> = parts.iter().map(|(offset, length)| format!("{offset},{length}")).collect();
+        self.pax(&[
+            ("GNU.sparse.size", content.len().to_string().as_bytes()),
+            ("GNU.sparse.numblocks", parts.len().to_string().as_bytes()),
+            ("GNU.sparse.map", map.join(",").as_bytes()),
+        ]);
+        let stored = parts.iter().map(|(_, length)| length).sum();
+        self.raw(&header(b"GNUSparseFile", b'0', stored));
         self.holes(name, content, parts);
     }
 
     /// The metadata, before it is packed.
-    pub(super) fn json(&self) -> String {
+    pub(in crate::layer) fn json(&self) -> String {
         let mut whole = self.clone();
         whole.flush();
         let mut json = String::new();
@@ -186,7 +178,7 @@ impl Archive {
     }
 
     /// Unpacks it all.
-    pub(super) fn plant(&self) -> Planted {
+    pub(in crate::layer) fn plant(&self) -> Planted {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         std::fs::create_dir(&root).unwrap();
@@ -206,7 +198,7 @@ impl Archive {
     }
 }
 
-pub(super) fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
+pub(in crate::layer) fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (key, value) in records {
         let rest = key.len() + value.len() + 3;
@@ -221,7 +213,7 @@ pub(super) fn pax(records: &[(&str, &[u8])]) -> Vec<u8> {
     body
 }
 
-pub(super) fn pack(json: &[u8]) -> Vec<u8> {
+pub(in crate::layer) fn pack(json: &[u8]) -> Vec<u8> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(json).unwrap();
     packed.finish().unwrap()

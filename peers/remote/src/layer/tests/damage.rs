@@ -96,7 +96,10 @@ async fn a_tar_that_cannot_be_followed_is_refused() {
     two_headers.raw(&header(b"f", b'0', 7));
     two_headers.file("f", b"seven b");
     let mut disorder = Archive::default();
-    disorder.old_sparse("f", b"content", &[(3, 2), (2, 1)]);
+    disorder.sparse("f", b"content", &[(3, 2), (2, 1)]);
+    let mut old_sparse = Archive::default();
+    old_sparse.raw(&header(b"f", b'S', 7));
+    old_sparse.content(b"f", b"seven b");
     let mut link = Archive::default();
     link.raw(&header(b"f", b'1', 7));
     link.entry(b"f", 7, b"content", b"");
@@ -104,6 +107,7 @@ async fn a_tar_that_cannot_be_followed_is_refused() {
         (new_sparse, "a sparse file of format 1.0"),
         (other_size, "f: not what its header says"),
         (two_headers, "a header without its file"),
+        (old_sparse, "an old sparse header"),
         (disorder, "parts are not in order"),
         (link, "f: not what its header says"),
     ] {
