@@ -1,5 +1,6 @@
 //! What a node is told: one TOML file, over it the environment, over it the flags.
 
+pub(crate) mod engine;
 mod environment;
 mod file;
 mod keys;
@@ -124,7 +125,7 @@ impl Settings {
                 "`access.rules` is set but `access.htpasswd` is not, so nobody could log in",
             );
         }
-        Ok(())
+        self.engine.check()
     }
 }
 

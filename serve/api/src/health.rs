@@ -53,8 +53,11 @@ pub(crate) async fn readyz(
 pub(crate) async fn warnings(registry: &Registry, problem: Option<String>) -> Vec<(&'static str, String)> {
     let sources = registry.sources_within(SOURCES_MAX).await;
     let failing = sources.into_iter().filter_map(|source| {
-        let problem = source.status.problem?;
-        Some(("source", format!("{}: {problem}", source.traits.label)))
+        let (problem, label) = (source.status.problem?, source.traits.label);
+        // Mostly it says itself who it is, if in other words.
+        let name = label.rsplit(' ').next().unwrap_or_default();
+        let named = if problem.contains(name) { problem } else { format!("{label}: {problem}") };
+        Some(("source", named))
     });
     problem.map(|problem| ("access", problem)).into_iter().chain(failing).collect()
 }
