@@ -51,3 +51,28 @@ impl<T: Ord + AsRef<str>> Page<T> {
         Self { items, more: self.more, next: end }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(items: &[&'static str], next: Option<&str>) -> Page<&'static str> {
+        Page { items: items.to_vec(), more: next.is_some(), next: next.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_merged_page_ends_where_the_list_of_the_node_was_left_off() {
+        for (here, elsewhere, last, limit, expected) in [
+            (page(&[], None), vec!["b", "a", "b"], None, 9, page(&["a", "b"], None)),
+            (page(&["b"], None), vec!["c", "a"], Some("a"), 9, page(&["b", "c"], None)),
+            (page(&["b", "d"], None), vec!["c", "e"], None, 2, page(&["b", "c"], Some("c"))),
+            (page(&["b", "d"], Some("d")), vec!["e"], None, 2, page(&["b", "d"], Some("d"))),
+            // Left off after it had looked at many names that it does not show.
+            (page(&["b"], Some("m")), vec!["c", "m", "n"], None, 9, page(&["b", "c", "m"], Some("m"))),
+            (page(&[], Some("m")), vec!["n"], None, 9, page(&[], Some("m"))),
+            (page(&["a"], Some("a")), vec!["b"], None, 0, page(&[], None)),
+        ] {
+            assert_eq!(here.clone().merged(elsewhere, last, limit), expected, "{here:?}");
+        }
+    }
+}

@@ -29,6 +29,8 @@ pub enum Lie {
     Short,
     /// There is more at the end.
     Long,
+    /// It never ends.
+    Endless,
     /// The bytes are right, their stated number is not.
     WrongSize,
     /// It sends one half and then nothing, for ever.
@@ -53,11 +55,12 @@ pub enum Lie {
 
 impl Lie {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::None,
         Self::WrongBytes,
         Self::Short,
         Self::Long,
+        Self::Endless,
         Self::WrongSize,
         Self::Stall,
         Self::Trickle,
@@ -93,7 +96,7 @@ impl Lie {
                 other.into()
             }
             Self::Short | Self::Stall | Self::Break => bytes.slice(..half),
-            Self::Long => [bytes.as_ref(), b"more"].concat().into(),
+            Self::Long | Self::Endless => [bytes.as_ref(), b"more"].concat().into(),
             _ => bytes,
         }
     }
@@ -156,6 +159,7 @@ impl Source for LyingSource {
         let size = bytes.len() as u64 + u64::from(lie == Lie::WrongSize);
         let sent = stream::iter(parts(&lie.bytes(bytes.clone())).into_iter().map(Ok));
         let bytes = match lie {
+            Lie::Endless => sent.chain(stream::repeat(Ok(Bytes::from_static(b"and more")))).boxed(),
             Lie::Stall => sent.chain(stream::pending()).boxed(),
             Lie::Break => {
                 sent.chain(stream::iter([Err(SourceError::Unavailable("reset".to_owned()))])).boxed()

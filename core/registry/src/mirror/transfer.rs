@@ -158,7 +158,12 @@ impl Transfer {
             if self.size.is_some_and(|size| received > size) {
                 return Err(damaged(format!("the blob {} has more bytes than were stated", self.digest)));
             }
-            writer.write(part).await?;
+            writer.write(part).await.map_err(|error| match error {
+                StoreError::TooLarge { .. } => {
+                    damaged(format!("the blob {} is larger than this registry takes in", self.digest))
+                }
+                error => error.into(),
+            })?;
             if received - progress_from >= PROGRESS_BYTES {
                 progress_from = received;
                 until = clock.monotonic() + PROGRESS_WITHIN;

@@ -7,4 +7,5 @@ mod lists;
 mod pulls;
 mod pushes;
 mod races;
+mod secrets;
 mod transfers;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dockless_oci::Digest;
+use dockless_runtime::Clock as _;
 
 use super::fixture::{app, as_user, get_blob, machine, memory, tagged, true_bytes};
 use crate::conformance::Bring;
@@ -80,6 +81,19 @@ fn each_pull_is_remembered_with_where_it_came_from() {
     ] {
         assert_eq!(machine.metric(&format!("{line} ")), expected, "{line}");
     }
+}
+
+#[test]
+fn a_source_that_never_says_anything_is_given_up() {
+    let machine = machine(|runtime| {
+        let source = memory(runtime, "engine", Bring::InPlace);
+        source.slow_down(Duration::from_secs(24 * 3600));
+        [source]
+    });
+    let clock = machine.simulation.clock();
+    let given_up = machine.run(machine.registry.manifest(&asked("app"), &tagged("1"))).unwrap_err();
+    assert_eq!(clock.monotonic(), Duration::from_secs(600));
+    assert!(given_up.to_string().contains("engine: said nothing for 600 seconds"), "{given_up}");
 }
 
 fn source_manifest_size(digest: &Digest) -> u64 {

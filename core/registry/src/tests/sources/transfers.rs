@@ -112,7 +112,16 @@ fn what_the_store_has_is_given_to_nobody_on_the_word_of_a_source() {
 
 #[test]
 fn wrong_bytes_never_get_out_and_leave_nothing() {
-    let lies = [Lie::WrongBytes, Lie::Short, Lie::Long, Lie::WrongSize, Lie::Stall, Lie::Trickle, Lie::Break];
+    let lies = [
+        Lie::WrongBytes,
+        Lie::Short,
+        Lie::Long,
+        Lie::Endless,
+        Lie::WrongSize,
+        Lie::Stall,
+        Lie::Trickle,
+        Lie::Break,
+    ];
     for lie in lies {
         for durable in [false, true] {
             let simulation = Simulation::new(1);
