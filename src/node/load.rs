@@ -156,11 +156,16 @@ fn image_in(view: &View, repository: &RepositoryName, digest: &Digest) -> Result
     };
     let mut record = held(digest)?;
     if media_type::is_index(&record.media_type) {
-        let index: Index = serde_json::from_slice(&record.bytes).map_err(broken)?;
-        let entry = index.manifests.into_iter().find(|entry| entry.platform.as_ref().is_some_and(is_ours));
-        record = held(&entry.ok_or(Failed::Other)?.digest)?;
+        record = held(&ours(&record.bytes).ok_or(Failed::Other)?)?;
     }
     serde_json::from_slice(&record.bytes).map_err(|_| Failed::Other)
+}
+
+/// The image of an index that an engine of this machine runs.
+fn ours(index: &[u8]) -> Option<Digest> {
+    let index: Index = serde_json::from_slice(index).ok()?;
+    let mut entries = index.manifests.into_iter();
+    entries.find(|entry| entry.platform.as_ref().is_some_and(is_ours)).map(|entry| entry.digest)
 }
 
 /// Whether an engine of this machine runs it. The words are those of Go.
@@ -178,4 +183,27 @@ fn is_ours(platform: &Platform) -> bool {
 
 fn broken(error: impl std::fmt::Display) -> Failed {
     Failed::Broken(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn of_an_index_the_image_for_this_machine_is_taken() {
+        let entry = |name: &str, os: &str, architecture: &str| {
+            let digest = Digest::sha256(name.as_bytes());
+            json!({ "digest": digest, "size": 1, "platform": { "os": os, "architecture": architecture } })
+        };
+        let here = if std::env::consts::ARCH == "x86_64" { "amd64" } else { "arm64" };
+        let plain = json!({ "digest": Digest::sha256(b"plain"), "size": 1 });
+        let others = [plain, entry("elsewhere", "plan9", here), entry("signature", "unknown", "unknown")];
+        let chosen =
+            |entries: &[serde_json::Value]| ours(json!({ "manifests": entries }).to_string().as_bytes());
+        assert_eq!(chosen(&others), None);
+        let all = [&others[..], &[entry("this", "linux", here), entry("later", "linux", here)]].concat();
+        assert_eq!(chosen(&all), Some(Digest::sha256(b"this")));
+        assert_eq!(ours(b"[]"), None);
+    }
 }
