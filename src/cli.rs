@@ -3,9 +3,11 @@
 mod admin_client;
 mod completion;
 mod du;
+mod engines;
 mod healthcheck;
 mod inspect;
 mod ls;
+mod pulls;
 mod reference;
 mod rm;
 mod serve;
@@ -32,6 +34,8 @@ Start a node and use it:
   dockless serve                         a registry on 127.0.0.1:5000
   docker push 127.0.0.1:5000/you/app:1   push to it
   dockless ls                            what it holds
+  dockless serve --engine unix:///var/run/docker.sock
+                                         the images of this machine's docker, too
 
 Reach it from other machines:
   dockless serve --listen 0.0.0.0:5000 --htpasswd FILE
@@ -69,6 +73,10 @@ enum Verb {
     Rm(rm::Rm),
     /// Show how much the repositories hold
     Du(du::Du),
+    /// List the container engines whose images the node answers
+    Engines(engines::Engines),
+    /// Show where the bytes of the latest pulls came from
+    Pulls(pulls::Pulls),
     /// Show how the node is
     Status(status::Status),
     /// Let docker, podman and containerd on this machine accept a node's certificate
@@ -151,6 +159,8 @@ pub(crate) fn run() -> ExitCode {
         Verb::Tag(tag) => block_on(tag.run()),
         Verb::Rm(rm) => block_on(rm.run()),
         Verb::Du(du) => block_on(du.run()),
+        Verb::Engines(engines) => block_on(engines.run()),
+        Verb::Pulls(pulls) => block_on(pulls.run()),
         Verb::Status(status) => block_on(status.run()),
         Verb::Trust(trust) => block_on(trust.run()),
         Verb::Healthcheck(healthcheck) => block_on(healthcheck.run()),

@@ -1,5 +1,6 @@
 //! What a node is told: one TOML file, over it the environment, over it the flags.
 
+pub(crate) mod engine;
 mod environment;
 mod file;
 mod keys;
@@ -158,7 +159,7 @@ impl Settings {
                 "`access.rules` is set but `access.htpasswd` is not, so nobody could log in",
             );
         }
-        Ok(())
+        self.engine.check()
     }
 }
 

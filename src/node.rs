@@ -2,7 +2,9 @@
 
 mod address;
 mod bind;
+mod engines;
 mod listening;
+mod load;
 mod port_holder;
 mod signals;
 
@@ -15,7 +17,7 @@ use dockless_api::tls::Certificates;
 use dockless_api::{BoundListener, Door, DoorParts, ListenerSocket, NodeFacts};
 use dockless_meta::LocalLedger;
 use dockless_registry::access::{Access, OpenError, open_or_create_key};
-use dockless_registry::{Parts, Registry};
+use dockless_registry::{Parts, Registry, Source};
 use dockless_runtime::disk::CountedDisk;
 use dockless_runtime::metric::Counter;
 use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
@@ -213,11 +215,19 @@ async fn open_registry(
     let ledger = LocalLedger::open(runtime.clone(), directory.ledger(), settings.ledger());
     let blobs = FilesystemStore::open(runtime.clone(), directory.store(), settings.store());
     let (ledger, blobs) = tokio::join!(ledger, blobs);
+    let ledger = ledger.map_err(failed("cannot open the ledger"))?;
+    let blobs = blobs.map_err(failed("cannot open the store"))?;
+    let engines = engines::open(runtime, settings, directory, metrics);
+    if settings.engine.load {
+        let (ledger, blobs, engines) = (ledger.clone(), blobs.clone(), engines.clone());
+        runtime.spawn("load into engines", load::Loader { ledger, blobs, engines }.run());
+    }
     Ok(Registry::new(Parts {
-        ledger: ledger.map_err(failed("cannot open the ledger"))?,
-        blobs: blobs.map_err(failed("cannot open the store"))?,
+        ledger,
+        blobs,
         runtime: runtime.clone(),
         settings: settings.registry(directory.path()),
+        sources: engines.into_iter().map(|engine| engine as Arc<dyn Source>).collect(),
         metrics,
     }))
 }

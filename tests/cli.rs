@@ -1,5 +1,6 @@
 //! The command line of the real binary: what it prints, what it writes, and how it ends.
 
+mod engines;
 mod limits;
 mod serve;
 mod signals;

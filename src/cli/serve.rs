@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use dockless_remote::EngineAddress;
 use toml::{Table, Value};
 
 use super::path_value;
@@ -26,6 +27,8 @@ Examples:
   dockless serve --listen 0.0.0.0:5000 --htpasswd users
       for others, with TLS by the node's own authority; the user file is made
       with: htpasswd -B -c users alice
+  dockless serve --engine unix:///var/run/docker.sock
+      the images of this machine's docker, too: no push, no copy
   dockless serve --config /etc/dockless/dockless.toml
       everything else; see: dockless reference configuration")]
 pub(crate) struct Serve {
@@ -46,6 +49,15 @@ pub(crate) struct Serve {
     /// A file of users and bcrypt hashes; given, everybody must log in
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
+    /// Answer the images of a container engine of this machine; may be given several times
+    ///
+    /// The socket of docker or podman, such as unix:///var/run/docker.sock. Also DOCKLESS_ENGINE. Which of them are
+    /// answered is said by `engine.share` in the configuration file.
+    #[arg(long, value_name = "unix:///PATH")]
+    engine: Vec<EngineAddress>,
+    /// Load what is pushed into the engines too
+    #[arg(long)]
+    engine_load: bool,
     /// Speak plain HTTP on every address, for a proxy in front that ends TLS
     #[arg(long)]
     plain_http: bool,
@@ -96,6 +108,13 @@ impl Serve {
         }
         if !self.listen.is_empty() {
             set("listen", Value::Array(self.listen.iter().cloned().map(Value::String).collect()));
+        }
+        if !self.engine.is_empty() {
+            let addresses = self.engine.iter().map(|address| Value::String(address.to_string()));
+            set("engine.addresses", Value::Array(addresses.collect()));
+        }
+        if self.engine_load {
+            set("engine.load", Value::Boolean(true));
         }
         if let Some(htpasswd) = &self.htpasswd {
             set("access.htpasswd", path_value(htpasswd)?);

@@ -63,6 +63,10 @@ fn read(kind: Kind, text: &str) -> Result<Value, String> {
 
 /// The error for a variable that sets nothing, with the nearest that does.
 fn unknown(variable: &str, known: &[Key]) -> ConfigError {
+    if let Some(shorter) = known.iter().find(|key| key.variable_by_rule() == variable) {
+        let nearest = Some(shorter.variable());
+        return ConfigError::UnknownVariable { variable: variable.to_owned(), nearest };
+    }
     let names: Vec<_> = known.iter().filter(|key| key.is_whole()).map(Key::variable).collect();
     let candidates = names.iter().map(String::as_str).chain([CONFIG_VARIABLE]);
     let nearest = candidates

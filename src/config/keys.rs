@@ -3,6 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use super::engine::ADDRESSES_VARIABLE;
 use super::settings::Settings;
 
 /// How alike two keys must be (Jaro-Winkler, 0 to 1) for one to be suggested for the other; below, a suggestion misleads.
@@ -52,6 +53,14 @@ pub(super) struct Section {
 impl Key {
     /// The environment variable that sets this key.
     pub(super) fn variable(&self) -> String {
+        match ADDRESSES_VARIABLE {
+            (key, variable) if key == self.name => variable.to_owned(),
+            _ => self.variable_by_rule(),
+        }
+    }
+
+    /// What the variable of a key is called that has no shorter name.
+    pub(super) fn variable_by_rule(&self) -> String {
         format!("DOCKLESS_{}", self.name.replace('.', "_").to_uppercase())
     }
 

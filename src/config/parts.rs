@@ -1,12 +1,14 @@
 //! The settings of each part, composed from what the user wrote.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dockless_oci::hex;
 use dockless_registry::Action;
 use dockless_registry::access::KEY_BYTES;
+use dockless_remote::{EngineSettings, Share};
 use dockless_runtime::disk::{self, Disk};
 
+use super::engine::Address;
 use super::settings::{GrantedAction, Settings};
 use super::units::Size;
 use super::{ConfigError, file};
@@ -49,6 +51,22 @@ impl Settings {
             data_directory: Some(data.to_owned()),
             disk_free_min: self.limits.disk_free_min.0,
         }
+    }
+
+    /// The settings of each engine; `spool` is a directory for it, by its address.
+    pub(crate) fn engines(&self, spool: impl Fn(&str) -> PathBuf) -> Vec<EngineSettings> {
+        let share = match self.engine.share.as_slice() {
+            [] => Share::None,
+            patterns if patterns.iter().any(|pattern| pattern.as_str() == "**") => Share::All,
+            patterns => Share::Patterns(patterns.to_vec()),
+        };
+        let of = |address: &Address| EngineSettings {
+            address: address.0.clone(),
+            share: share.clone(),
+            spool: spool(&address.to_string()),
+            spool_bytes_max: self.engine.spool_bytes_max.0,
+        };
+        self.engine.addresses.iter().map(of).collect()
     }
 
     /// The settings of access.

@@ -8,9 +8,11 @@ use super::keys::{self, Key, Kind, Section};
 use super::settings::Settings;
 
 /// Which flag of `dockless serve` sets which key; a test holds it against the flags themselves.
-pub(crate) const FLAGS: [(&str, &str); 7] = [
+pub(crate) const FLAGS: [(&str, &str); 9] = [
     ("access.htpasswd", "--htpasswd"),
     ("data", "--data"),
+    ("engine.addresses", "--engine"),
+    ("engine.load", "--engine-load"),
     ("http.plain_http", "--plain-http"),
     ("listen", "--listen"),
     ("log.format", "--log-format"),

@@ -6,6 +6,7 @@ use dockless_registry::access::Pattern;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::engine::Engine;
 use super::secret::Secret;
 use super::units::{Period, Size};
 
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) tags: Tags,
     /// Bounds on connections, memory and disk.
     pub(crate) limits: Limits,
+    /// Container engines of this machine, whose images the node answers as if they had been pushed to it.
+    pub(crate) engine: Engine,
 }
 
 /// Logs, written to standard error.

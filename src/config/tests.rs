@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dockless_remote::Share;
 use dockless_runtime::disk::RealDisk;
 
 use super::*;
@@ -204,4 +205,62 @@ fn the_example_of_the_reference_page_is_valid() {
     let page = reference::page();
     let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     assert_eq!(load(example, &[], "").unwrap().access.rules.len(), 2);
+}
+
+#[test]
+fn engines_are_named_by_file_variable_or_flag() {
+    let engines = |file: &str, environment: &[(&str, &str)], flags: &str| {
+        let settings = load(file, environment, flags).unwrap();
+        let addresses: Vec<_> = settings.engine.addresses.iter().map(ToString::to_string).collect();
+        addresses
+    };
+    let file = "[engine]\naddresses = ['unix:/run/file.sock']";
+    let variable = [("DOCKLESS_ENGINE", "unix:///run/a.sock, unix:///run/b.sock")];
+    assert_eq!(engines("", &[], ""), [""; 0]);
+    assert_eq!(engines(file, &[], ""), ["unix:///run/file.sock"]);
+    assert_eq!(engines(file, &variable, ""), ["unix:///run/a.sock", "unix:///run/b.sock"]);
+    assert_eq!(engines(file, &variable, "engine.addresses = ['unix:///run/c.sock']"), ["unix:///run/c.sock"]);
+}
+
+#[test]
+fn what_is_shared_follows_the_patterns() {
+    let shared = |text: &str| {
+        let text = format!("engine.addresses = ['unix:///run/a.sock']\n{text}");
+        let engines = load(&text, &[], "").unwrap().engines(|address| Path::new("/d").join(address));
+        assert_eq!(engines[0].spool, Path::new("/d/unix:/run/a.sock"));
+        assert_eq!(engines[0].spool_bytes_max, 20 << 30);
+        engines[0].share.clone()
+    };
+    assert_eq!(shared(""), Share::All);
+    assert_eq!(shared("engine.share = ['team/**', '**']"), Share::All);
+    assert_eq!(shared("engine.share = []"), Share::None);
+    let team = shared("engine.share = ['team/**']");
+    assert!(team.allows("team/a/b") && !team.allows("other"));
+}
+
+#[test]
+fn mistakes_about_engines_name_what_would_be_right() {
+    let table = [
+        ("engine.addresses = ['/var/run/docker.sock']", "such as unix:///var/run/docker.sock"),
+        ("engine.addresses = ['tcp://127.0.0.1:2375']", "such as unix:///var/run/docker.sock"),
+        ("engine.addresses = ['unix://docker.sock']", "absolute path"),
+        ("engine.addresses = ['unix:///a', 'unix:/a']", "names `unix:///a` twice"),
+        ("engine.load = true", "`engine.addresses` is not"),
+        ("engine.share = ['a b']", "\"a b\""),
+    ];
+    for (file, expected) in table {
+        let (message, _) = refusal(file, &[]);
+        assert!(message.contains(expected), "{message}");
+    }
+    let (message, _) = refusal("", &[("DOCKLESS_ENGINE", "docker")]);
+    assert!(
+        message.contains("`DOCKLESS_ENGINE`") && message.contains("unix:///var/run/docker.sock"),
+        "{message}"
+    );
+    let (_, hint) = refusal("", &[("DOCKLESS_ENGINE_ADDRESSES", "unix:///a")]);
+    assert_eq!(hint, "did you mean `DOCKLESS_ENGINE`?");
+    let (_, hint) = refusal("[engine]\naddress = []", &[]);
+    assert_eq!(hint, "did you mean `engine.addresses`?");
+    let (_, hint) = refusal("[engines]\nshare = []", &[]);
+    assert_eq!(hint, "did you mean `engine`?");
 }

@@ -18,6 +18,8 @@ pub(super) struct Listening {
     pub(super) urls: Vec<String>,
     /// Those that other machines reach.
     wide: Vec<String>,
+    /// The engines whose images are answered.
+    engines: Vec<String>,
     /// The paths of unix sockets.
     sockets: Vec<PathBuf>,
 }
@@ -25,7 +27,8 @@ pub(super) struct Listening {
 impl Listening {
     /// Looks at what was bound.
     pub(super) fn new(bound: &[Bound], settings: &Settings) -> Self {
-        let mut listening = Self { urls: Vec::new(), wide: Vec::new(), sockets: Vec::new() };
+        let engines = settings.engine.addresses.iter().map(ToString::to_string).collect();
+        let mut listening = Self { urls: Vec::new(), wide: Vec::new(), engines, sockets: Vec::new() };
         for bound in bound {
             match bound {
                 Bound::Unix(_, path) => {
@@ -71,6 +74,13 @@ impl Listening {
                 "everybody who reaches {addresses} may pull, push and delete everything on this node; \
                  give `--htpasswd FILE` to make them log in"
             );
+            if !self.engines.is_empty() && !settings.engine.share.is_empty() {
+                tracing::warn!(
+                    "that includes the images of {}, with whatever secrets are in them: everybody who reaches \
+                     {addresses} may pull those that `engine.share` names",
+                    self.engines.join(", ")
+                );
+            }
         } else if settings.http.plain_http {
             tracing::warn!(
                 "passwords cross the network in the open on {addresses}; leave out `--plain-http`, \
@@ -84,9 +94,14 @@ impl Listening {
         let version = env!("CARGO_PKG_VERSION");
         let urls = self.urls.join(" ");
         let written = if json {
-            output::json_line(&Announcement { version, listeners: &self.urls, data })
+            let (listeners, engines) = (&self.urls, &self.engines);
+            output::json_line(&Announcement { version, listeners, engines, data })
         } else {
-            output::line(&format!("dockless {version} listens on {urls}, its data is in {}", data.display()))
+            let mut line = format!("dockless {version} listens on {urls}, its data is in {}", data.display());
+            if !self.engines.is_empty() {
+                line.push_str(&format!(", it answers the images of {}", self.engines.join(" ")));
+            }
+            output::line(&line)
         };
         // A node that nobody hears still serves.
         if let Err(failure) = written {
@@ -100,5 +115,6 @@ impl Listening {
 struct Announcement<'a> {
     version: &'a str,
     listeners: &'a [String],
+    engines: &'a [String],
     data: &'a Path,
 }

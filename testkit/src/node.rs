@@ -93,6 +93,7 @@ impl Node {
             blobs: Arc::clone(&blobs),
             runtime: runtime.clone(),
             settings: dockless_registry::Settings::default(),
+            sources: Vec::new(),
             metrics: &metrics,
         };
         let registry = Registry::new(parts);

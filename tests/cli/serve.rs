@@ -34,6 +34,7 @@ fn the_first_line_can_be_json() {
     let expected = serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "listeners": [format!("http://{}", node.address())],
+        "engines": [],
         "data": node.data(),
     });
     assert_eq!(said, expected);

@@ -137,13 +137,15 @@ async fn without_a_node_every_verb_says_how_to_start_one() {
     let data = node.data();
     let (_, _directory) = node.stop();
     let digest = Digest::sha256(b"").to_string();
-    let table: [&[&str]; 8] = [
+    let table: [&[&str]; 10] = [
         &["ls"],
         &["tags", "a"],
         &["inspect", "a"],
         &["tag", "a:b", "c"],
         &["rm", &format!("a@{digest}")],
         &["du"],
+        &["engines"],
+        &["pulls"],
         &["status"],
         &["healthcheck"],
     ];

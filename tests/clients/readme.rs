@@ -76,6 +76,24 @@ fn run_push_pull_and_look_around() {
 }
 
 #[test]
+fn serve_what_docker_has() {
+    let machine = Machine::new();
+    let commands = block("Serve what docker has");
+    let (serve, commands) = commands.split_once('\n').unwrap();
+    let serve = serve.split('#').next().unwrap().trim();
+    let served = serve.replace("unix:///var/run/docker.sock", machine.engine.host());
+    assert_ne!(serve, served, "the block does not begin with the node that serves docker's socket");
+    let room = Room::new();
+    let other = Dockerd::start(&room, Some(machine.network.name()));
+    let commands = format!("export DOCKER_HOST={}\n{commands}", other.host());
+    let said = machine.beside_a_node(&served, &commands);
+    let label = format!("engine {}", machine.engine.host());
+    says(&said, &["Downloaded newer image for 127.0.0.1:5000/you/app:1", "answers", "overlay2", &label]);
+    let images = |engine: &Dockerd, room: &Room| engine.docker(room).words("images --quiet --no-trunc").ok();
+    assert_eq!(images(&other, &room), images(&machine.engine, &machine.room), "it is another image");
+}
+
+#[test]
 fn trust_a_node_on_another_machine() {
     let machine = Machine::new();
     let host = format!("{}:{}", machine.network.outside(), dockless_testkit::process::free_port());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use dockless_meta::{Ledger as _, View};
 use dockless_oci::{Digest, Reference, RepositoryName};
-use dockless_registry::{BlobBody, BlobContent, Caller, Error, UploadStatus};
+use dockless_registry::{Asked, BlobBody, BlobContent, Caller, Error, UploadStatus};
 use dockless_runtime::Disk;
 use dockless_runtime::simulation::SimDisk;
 use dockless_store::BlobStore as _;
@@ -170,16 +170,19 @@ async fn check_served(
 ) -> Result<(), String> {
     let failed = |error: Error| format!("{fact:?} is not served: {error}");
     let bytes = match fact {
-        Fact::Blob(repository, digest) => match machine.registry.blob(repository, digest).await {
-            Err(Error::BlobUnknown) if witness.damaged.contains(digest) => return Ok(()),
-            content => read_all(content.map_err(failed)?).await?,
-        },
+        Fact::Blob(repository, digest) => {
+            match machine.registry.blob(&Asked::anonymous(repository), digest).await {
+                Err(Error::BlobUnknown) if witness.damaged.contains(digest) => return Ok(()),
+                content => read_all(content.map_err(failed)?).await?,
+            }
+        }
         Fact::Manifest(repository, digest) => {
             let reference = Reference::Digest(digest.clone());
-            machine.registry.manifest(repository, &reference).await.map_err(failed)?.bytes
+            machine.registry.manifest(&Asked::anonymous(repository), &reference).await.map_err(failed)?.bytes
         }
         Fact::Tag(repository, tag) => {
-            let manifest = machine.registry.manifest(repository, &Reference::Tag(tag.clone())).await;
+            let manifest =
+                machine.registry.manifest(&Asked::anonymous(repository), &Reference::Tag(tag.clone())).await;
             let manifest = manifest.map_err(failed)?;
             if manifest.digest != *value {
                 return Err(format!("{fact:?} is served as {}", manifest.digest));

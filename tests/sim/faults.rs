@@ -11,7 +11,7 @@ use dockless_runtime::{Disk as _, OpenMode};
 use super::check::{promises_while_running, reopen, reopen_and_go_on};
 use super::cuts::{self, Scenario, operations, prepare};
 use super::machine::Machine;
-use super::scenario::{Clients, Doubt, Image, Step, blob, image, more_work, repository};
+use super::scenario::{Clients, Doubt, Image, Step, asked, blob, image, more_work};
 use super::witness::Witness;
 
 /// Lets every operation of the scenario fail in turn, its start included, that `picked` picks.
@@ -185,7 +185,7 @@ fn a_failed_sync_of_the_journal_stops_all_writes_until_the_next_start() {
 }
 
 async fn can_pull(registry: &Registry) -> bool {
-    registry.manifest(&repository("a/b"), &Reference::Tag("latest".parse().unwrap())).await.is_ok()
+    registry.manifest(&asked("a/b"), &Reference::Tag("latest".parse().unwrap())).await.is_ok()
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_damaged_blob_is_not_served_and_a_push_heals_it() {
     // The file looks like what was verified; a copy over it does not.
     disk.open(&path, OpenMode::ReadWrite).unwrap().set_len(9_000).unwrap();
     let machine = Machine::start(&disk, 2).unwrap();
-    let served = machine.block_on(machine.registry.blob(&repository("a/b"), &digest));
+    let served = machine.block_on(machine.registry.blob(&asked("a/b"), &digest));
     assert_eq!(served.map(|content| content.size), Err(Error::BlobUnknown));
     let heal = [Step::Push { to: "a/b", blob: blob(2), requests: 1 }];
     let (witness, done) = Clients::new(&machine, witness, Doubt::Always).run(&heal);

@@ -53,6 +53,7 @@ impl Machine {
                 blobs: store.clone(),
                 runtime: runtime.clone(),
                 settings: Settings::default(),
+                sources: Vec::new(),
                 metrics: &MetricRegistry::new(),
             });
             Ok::<_, String>((registry, ledger, store))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dockless_oci::{Algorithm, Digest, Reference, RepositoryName, Tag, media_type};
-use dockless_registry::{Caller, Error, PutRequest, Registry, UploadId};
+use dockless_registry::{Asked, Caller, Error, PutRequest, Registry, UploadId};
 use dockless_runtime::{Disk as _, OpenMode};
 use dockless_store::BlobStore as _;
 use futures_util::FutureExt;
@@ -152,6 +152,11 @@ pub(crate) fn repository(name: &str) -> RepositoryName {
     name.parse().unwrap()
 }
 
+/// Anybody's question about a repository.
+pub(crate) fn asked(repository_name: &str) -> Asked {
+    Asked::anonymous(&repository(repository_name))
+}
+
 fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
@@ -207,7 +212,7 @@ impl<'a> Clients<'a> {
                 Ok(())
             }
             Step::Read { of, blob } => {
-                let _ = self.registry().blob(&repository(of), &blob.digest()).await;
+                let _ = self.registry().blob(&asked(of), &blob.digest()).await;
                 Ok(())
             }
             Step::Wait(seconds) => {
@@ -318,7 +323,7 @@ impl<'a> Clients<'a> {
             bytes,
             if_match: None,
         };
-        self.request(change, self.registry().put_manifest(&to, request)).await.map(|_| ())
+        self.request(change, self.registry().put_manifest(&Asked::anonymous(&to), request)).await.map(|_| ())
     }
 
     async fn mount(&self, from: Option<&str>, to: &str, blob: Blob) -> Result<(), Error> {

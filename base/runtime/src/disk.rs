@@ -13,6 +13,7 @@
 mod counted;
 mod durable;
 mod exact;
+mod foreign;
 mod real;
 mod tree;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use counted::CountedDisk;
 pub use durable::{create_dir_durable, read_file, remove_durable, rename_durable, write_file_durable};
 pub use exact::{read_exact_at, write_all_at};
+pub use foreign::{ForeignFile, ForeignRoot};
 pub use real::{RealDisk, restrict_to_owner};
 pub use tree::remove_tree;
 

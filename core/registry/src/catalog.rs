@@ -5,11 +5,8 @@ use dockless_oci::RepositoryName;
 
 use crate::access::Caller;
 use crate::error::Error;
+use crate::page::{PAGE_ITEMS_MAX, Page};
 use crate::registry::Registry;
-
-/// Most items of one page, with or without a wish for more: 10,000 of the longest names are 2.6 MB of JSON.
-/// Clients that do not follow links get as much as is reasonable.
-pub const PAGE_ITEMS_MAX: usize = 10_000;
 
 /// Most names that one request looks at. Only patterns that begin with a star make it look at names that it does
 /// not show; a hundred thousand take some tenth of a second.
@@ -18,26 +15,11 @@ const NAMES_LOOKED_AT_MAX: usize = 100_000;
 /// Names read from the ledger at once.
 const NAMES_AT_ONCE: usize = 1_000;
 
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items, in byte order.
-    pub items: Vec<T>,
-    /// If the list goes on, the `last` that gives the next page: mostly the last item.
-    pub next: Option<String>,
-}
-
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self { items: Vec::new(), next: None }
-    }
-}
-
 impl Registry {
     /// One page of the repositories that hold a manifest and that the caller may see, in byte order, after `last`
     /// (which need not exist). At most `n`, and at most [`PAGE_ITEMS_MAX`]; without `n` as many as that. A page may
-    /// be shorter, even empty, and the list go on.
-    pub fn catalog(
+    /// be shorter, even empty, and the list go on. What sources offer is listed with them.
+    pub async fn catalog(
         &self,
         caller: &Caller,
         n: Option<usize>,
@@ -50,10 +32,16 @@ impl Registry {
         if limit == 0 {
             return Ok(Page::default());
         }
-        self.catalog_page(caller, limit, last, NAMES_LOOKED_AT_MAX)
+        let here = self.catalog_page(caller, limit, last, NAMES_LOOKED_AT_MAX)?;
+        if self.mirror.is_empty() {
+            return Ok(here);
+        }
+        let mut elsewhere = self.mirror.repositories(&caller.principal()).await;
+        elsewhere.retain(|name| caller.sees(name));
+        Ok(here.merged(elsewhere, last, limit))
     }
 
-    /// One page of at most `limit` items, which is not 0.
+    /// One page of at most `limit` items, which is not 0, of what the ledger holds.
     pub(crate) fn catalog_page(
         &self,
         caller: &Caller,

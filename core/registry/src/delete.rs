@@ -2,10 +2,11 @@
 
 use dockless_meta::command::Command;
 use dockless_meta::view::View;
-use dockless_oci::{Digest, RepositoryName, Tag};
+use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
 /// Tags of one manifest looked at for an immutable one; no manifest has more in practice, and one that does is not
@@ -13,6 +14,22 @@ use crate::statistics::Content;
 const TAGS_CHECKED_MAX: usize = 10_000;
 
 impl Registry {
+    /// Removes what a reference names: a tag alone, or a manifest with every tag of the repository that points to it.
+    ///
+    /// [`Error::HeldElsewhere`] when it is not here but some source has it: no delete reaches there.
+    pub async fn delete(&self, asked: &Asked, reference: &Reference) -> Result<(), Error> {
+        let deleted = match reference {
+            Reference::Tag(tag) => self.delete_tag(&asked.repository, tag).await,
+            Reference::Digest(digest) => self.delete_manifest(&asked.repository, digest).await,
+        };
+        if deleted == Err(Error::ManifestUnknown)
+            && let Some(by) = self.mirror.holder(asked, reference).await
+        {
+            return Err(Error::HeldElsewhere { by: by.to_owned() });
+        }
+        deleted
+    }
+
     /// Removes a tag; its manifest stays.
     pub async fn delete_tag(&self, repository: &RepositoryName, tag: &Tag) -> Result<(), Error> {
         self.inner.writable()?;

@@ -68,6 +68,15 @@ pub enum Error {
         /// The manifest.
         by: Digest,
     },
+    /// A source has what is to be deleted, and not this registry.
+    #[error(
+        "{by} holds this, not the registry itself: remove it there (from a container engine with `docker rmi`, \
+         `podman rmi` or `ctr image rm`)"
+    )]
+    HeldElsewhere {
+        /// The name of the source.
+        by: String,
+    },
     /// More bytes than an upload may hold (setting `uploads.bytes_max`).
     #[error("the upload is larger than this registry accepts")]
     TooLarge,

@@ -1,6 +1,7 @@
 //! What all handles of a registry share, and what every operation does with it.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +12,7 @@ use dockless_meta::{Ledger, LedgerError};
 use dockless_oci::{Digest, RepositoryName};
 use dockless_runtime::{Runtime, Shutdown, ShutdownTrigger, shutdown};
 use dockless_store::BlobStore;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, oneshot};
 
 use crate::cache::Cache;
 use crate::error::Error;
@@ -72,6 +73,21 @@ impl Inner {
     /// Requested by [`Inner::begin_stop`], and when this is dropped.
     pub(crate) fn stopping(&self) -> Shutdown {
         self.stopping.clone()
+    }
+
+    /// Does work that must not be cut in the middle when the client goes away.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (done, result) = oneshot::channel();
+        let task = async move {
+            // Nobody may be waiting any more; the work is done all the same.
+            let _ = done.send(work.await);
+        };
+        self.runtime.spawn(name, task);
+        result.await.unwrap_or_else(|_| Err(Error::Unavailable("the registry is stopping".to_owned())))
     }
 
     /// Refuses changes on a read-only registry.

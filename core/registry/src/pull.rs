@@ -6,88 +6,109 @@ use dockless_oci::{Digest, Reference, RepositoryName};
 use dockless_store::{Blob, StoreError};
 
 use crate::cache::ITEM_BYTES_MAX;
+use crate::content::{BlobBody, BlobContent, Manifest, ManifestHead};
 use crate::error::Error;
+use crate::pulls::{Origin, PulledContent};
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
-/// A manifest as it was pushed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
-    /// The digest it was pushed with.
-    pub digest: Digest,
-    /// The media type it was pushed with.
-    pub media_type: String,
-    /// Its bytes, verified.
-    pub bytes: Bytes,
-}
-
-/// What a HEAD of a manifest needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestHead {
-    /// The digest it was pushed with.
-    pub digest: Digest,
-    /// The media type it was pushed with.
-    pub media_type: String,
-    /// Bytes.
-    pub size: u64,
-}
-
-/// A blob that is ready to be sent.
-#[derive(Clone, Debug)]
-pub struct BlobContent {
-    /// Bytes.
-    pub size: u64,
-    /// Where they are.
-    pub body: BlobBody,
-}
-
-/// Where the bytes of a blob are.
-#[derive(Clone, Debug)]
-pub enum BlobBody {
-    /// In memory, whole and verified.
-    Cached(Bytes),
-    /// In the store; verified while it is read.
-    File(Blob),
-}
-
 impl Registry {
-    /// The manifest that a tag points to, or that has this digest.
-    pub async fn manifest(
+    /// The manifest that a tag points to, or that has this digest: the repository's, else a source's.
+    ///
+    /// [`Error::Unavailable`] when it is not here and no source that may have it answers.
+    pub async fn manifest(&self, asked: &Asked, reference: &Reference) -> Result<Manifest, Error> {
+        let began = self.inner.runtime.clock.monotonic();
+        let (manifest, origin) = match self.manifest_here(&asked.repository, reference).await {
+            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {
+                let won = self.mirror.manifest(asked, reference).await?;
+                (won.content, Origin::Source(won.source))
+            }
+            here => here?,
+        };
+        self.inner.statistics.pull(Content::Manifest);
+        let tag = if let Reference::Tag(tag) = reference { Some(tag.clone()) } else { None };
+        let size = manifest.bytes.len() as u64;
+        let pulled = (PulledContent::Manifest(tag), &manifest.digest, size);
+        self.pulls.record(&self.inner.runtime, began, origin, asked, pulled);
+        Ok(manifest)
+    }
+
+    /// What is known of a manifest without its bytes. Of a source's the bytes are asked for all the same, since only
+    /// they tell the digest. Errors as those of [`Registry::manifest`].
+    pub async fn manifest_head(&self, asked: &Asked, reference: &Reference) -> Result<ManifestHead, Error> {
+        match find(&self.inner.view()?, &asked.repository, reference) {
+            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {}
+            here => return here,
+        }
+        let Manifest { digest, media_type, bytes } = self.mirror.manifest(asked, reference).await?.content;
+        Ok(ManifestHead { digest, media_type, size: bytes.len() as u64 })
+    }
+
+    /// The blob of this digest: the repository's, else a source's. The file is open when this returns: deleting the
+    /// blob meanwhile does not cut it. A blob that a source cannot read in place is taken in before this returns.
+    ///
+    /// [`Error::Unavailable`] when it is not here and no source that may have it answers.
+    pub async fn blob(&self, asked: &Asked, digest: &Digest) -> Result<BlobContent, Error> {
+        let began = self.inner.runtime.clock.monotonic();
+        let (content, origin) = match self.blob_here(&asked.repository, digest).await {
+            Err(Error::BlobUnknown) if !self.mirror.is_empty() => {
+                let won = self.mirror.blob(asked, digest).await?;
+                (won.content, Origin::Source(won.source))
+            }
+            here => here?,
+        };
+        self.inner.statistics.pull(Content::Blob);
+        let pulled = (PulledContent::Blob, digest, content.size);
+        self.pulls.record(&self.inner.runtime, began, origin, asked, pulled);
+        Ok(content)
+    }
+
+    /// The size of a blob. Of what is here it asks only the ledger, and knows which files were found missing or
+    /// damaged since the start: those are unknown, so that a client that asks before it pushes pushes them again. For
+    /// the same reason a blob is unknown while the sources that may have it do not answer.
+    pub async fn blob_size(&self, asked: &Asked, digest: &Digest) -> Result<u64, Error> {
+        match self.size_here(&asked.repository, digest) {
+            Err(Error::BlobUnknown) if !self.mirror.is_empty() => {}
+            here => return here,
+        }
+        match self.mirror.size(asked, digest).await {
+            Err(error @ (Error::Unavailable(_) | Error::Denied(_))) => {
+                tracing::debug!(repository = %asked.repository, %digest, %error, "a blob is told to be unknown");
+                Err(Error::BlobUnknown)
+            }
+            size => size,
+        }
+    }
+
+    async fn manifest_here(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
-    ) -> Result<Manifest, Error> {
+    ) -> Result<(Manifest, Origin), Error> {
         let view = self.inner.view()?;
         let head = find(&view, repository, reference)?;
         let cached = self.inner.cache.get(&head.digest);
         self.inner.statistics.lookup(cached.is_some());
-        let bytes = match cached {
-            Some(bytes) => bytes,
-            None => self.load_manifest(&view, repository, &head.digest).await?,
+        let (bytes, origin) = match cached {
+            Some(bytes) => (bytes, Origin::Memory),
+            None => (self.load_manifest(&view, repository, &head.digest).await?, Origin::Store),
         };
-        self.inner.statistics.pull(Content::Manifest);
-        Ok(Manifest { digest: head.digest, media_type: head.media_type, bytes })
+        Ok((Manifest { digest: head.digest, media_type: head.media_type, bytes }, origin))
     }
 
-    /// What is known of a manifest without its bytes.
-    pub fn manifest_head(
+    async fn blob_here(
         &self,
         repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<ManifestHead, Error> {
-        find(&self.inner.view()?, repository, reference)
-    }
-
-    /// The blob of this digest. The file is open when this returns: deleting the blob meanwhile does not cut it.
-    pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobContent, Error> {
-        let size = self.blob_size(repository, digest)?;
+        digest: &Digest,
+    ) -> Result<(BlobContent, Origin), Error> {
+        let size = self.size_here(repository, digest)?;
         let small = usize::try_from(size).ok().filter(|size| *size <= ITEM_BYTES_MAX);
         if small.is_some() {
             let cached = self.inner.cache.get(digest);
             self.inner.statistics.lookup(cached.is_some());
             if let Some(bytes) = cached {
-                self.inner.statistics.pull(Content::Blob);
-                return Ok(BlobContent { size, body: BlobBody::Cached(bytes) });
+                return Ok((BlobContent { size, body: BlobBody::Cached(bytes) }, Origin::Memory));
             }
         }
         let blob = match self.inner.blobs.open(digest).await {
@@ -102,13 +123,10 @@ impl Registry {
             Some(size) => BlobBody::Cached(self.load_blob(digest, &blob, size).await?),
             None => BlobBody::File(blob),
         };
-        self.inner.statistics.pull(Content::Blob);
-        Ok(BlobContent { size, body })
+        Ok((BlobContent { size, body }, Origin::Store))
     }
 
-    /// The size of a blob. Asks only the ledger, and knows which files were found missing or damaged since the
-    /// start: those are unknown, so that a client that asks before it pushes pushes them again.
-    pub fn blob_size(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
+    fn size_here(&self, repository: &RepositoryName, digest: &Digest) -> Result<u64, Error> {
         match self.inner.view()?.blob(repository, digest)? {
             Some(size) if !self.inner.is_missing(digest) => Ok(size),
             _ => Err(Error::BlobUnknown),

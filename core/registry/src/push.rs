@@ -11,6 +11,7 @@ use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Error;
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
 /// Most tags of one request. The specification asks for ten at least; a hundred of the longest still fit into a
@@ -61,19 +62,17 @@ struct Prepared {
 
 impl Registry {
     /// Puts a manifest and its tags. The bytes are kept as they are. References to content that the repository
-    /// lacks are accepted, logged and counted, unless the settings require them. Putting what is there already is
-    /// no error.
-    pub async fn put_manifest(
-        &self,
-        repository: &RepositoryName,
-        request: PutRequest,
-    ) -> Result<PutDone, Error> {
+    /// lacks are accepted, logged and counted, unless the settings require them; what a source has of them is taken
+    /// over first. Putting what is there already is no error.
+    pub async fn put_manifest(&self, asked: &Asked, request: PutRequest) -> Result<PutDone, Error> {
+        let repository = &asked.repository;
         self.inner.writable()?;
         let tags = wanted_tags(&request)?;
         if request.bytes.len() > self.settings().manifest_bytes_max.min(MANIFEST_BYTES_MAX) {
             return Err(Error::ManifestTooLarge);
         }
         let Prepared { digest, parsed } = self.prepare(&request).await?;
+        self.adopt(asked, &parsed.facts).await?;
         let missing = self.count_missing(repository, &digest, &parsed.facts).await?;
         let subject = parsed.facts.subject.clone();
         let put = PutManifest {
@@ -87,17 +86,22 @@ impl Registry {
             immutable_tags: tags.iter().all(|tag| self.settings().is_immutable(repository, tag)),
             require_references: self.settings().require_blobs,
         };
-        // Untagged puts as well: the same bytes under another media type are another manifest to whoever pulls the tag.
-        if self.settings().has_immutable(repository) {
-            self.put_where_tags_are_immutable(put).await?;
-        } else {
-            self.inner.submit(Command::PutManifest(put)).await??;
-        }
+        self.commit(put).await?;
         for _ in &tags {
             self.inner.statistics.push(Content::Tag);
         }
         self.inner.statistics.push(Content::Manifest);
         Ok(PutDone { digest, tags, subject, missing })
+    }
+
+    /// Submits a put. Untagged ones are looked at as well where tags are immutable: the same bytes under another media
+    /// type are another manifest to whoever pulls the tag.
+    pub(crate) async fn commit(&self, put: PutManifest) -> Result<(), Error> {
+        if self.settings().has_immutable(&put.repository) {
+            return self.put_where_tags_are_immutable(put).await;
+        }
+        self.inner.submit(Command::PutManifest(put)).await??;
+        Ok(())
     }
 
     /// That some of its tags are immutable and others are not is nothing that one command can say: they are looked
@@ -133,13 +137,14 @@ impl Registry {
         look: impl FnOnce(&Self, &View) -> Result<(), Error> + Send + 'static,
     ) -> Result<(), Error> {
         let this = self.clone();
-        self.to_its_end(name, async move {
-            let _changing = this.inner.lock_repository(&repository).await;
-            look(&this, &this.inner.view()?)?;
-            this.inner.submit(command).await??;
-            Ok(())
-        })
-        .await
+        self.inner
+            .to_its_end(name, async move {
+                let _changing = this.inner.lock_repository(&repository).await;
+                look(&this, &this.inner.view()?)?;
+                this.inner.submit(command).await??;
+                Ok(())
+            })
+            .await
     }
 
     async fn prepare(&self, request: &PutRequest) -> Result<Prepared, Error> {

@@ -1,17 +1,20 @@
 //! The registry: its parts, and what every operation on them shares.
 
-use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dockless_meta::Ledger;
 use dockless_meta::view::View;
 use dockless_runtime::{MetricRegistry, Runtime};
 use dockless_store::BlobStore;
-use tokio::sync::oneshot;
 
 use crate::error::Error;
 use crate::inner::Inner;
+use crate::mirror::Mirror;
+use crate::mirror::report::{STATUS_MAX, SourceReport};
+use crate::pulls::{Pull, Pulls};
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::statistics::{Statistics, TotalsCollector};
 use crate::sweep;
 
@@ -25,6 +28,9 @@ pub struct Parts<'a> {
     pub runtime: Runtime,
     /// What the operator set.
     pub settings: Settings,
+    /// Who else has content; asked for what the ledger does not have. Asked in the order of their kinds, and within
+    /// a kind as they stand here.
+    pub sources: Vec<Arc<dyn Source>>,
     /// Where to count.
     pub metrics: &'a MetricRegistry,
 }
@@ -37,6 +43,8 @@ pub struct Parts<'a> {
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) mirror: Arc<Mirror>,
+    pub(crate) pulls: Arc<Pulls>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -56,7 +64,9 @@ impl Registry {
             Arc::new(Inner::new(parts.ledger, parts.blobs, parts.runtime, parts.settings, statistics));
         let sweeping = sweep::run(Arc::downgrade(&inner), inner.runtime.clone(), inner.stopping());
         inner.runtime.spawn("upload sweep", sweeping);
-        Self { inner }
+        let mirror = Mirror::new(inner.clone(), parts.sources, parts.metrics);
+        let pulls = Arc::new(Pulls::new(mirror.labels(), parts.metrics));
+        Self { inner, mirror: Arc::new(mirror), pulls }
     }
 
     /// What the ledger holds at this moment: for the questions of the node's owner, who sees everything.
@@ -76,18 +86,20 @@ impl Registry {
         Ok(self.inner.ledger.stop().await?)
     }
 
-    /// Does work that must not be cut in the middle when the client goes away.
-    pub(crate) async fn to_its_end<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
-        let (done, result) = oneshot::channel();
-        let task = async move {
-            // Nobody may be waiting any more; the work is done all the same.
-            let _ = done.send(work.await);
-        };
-        self.inner.runtime.spawn(name, task);
-        result.await.unwrap_or_else(|_| Err(Error::Unavailable("the registry is stopping".to_owned())))
+    /// How the sources are, as they were given. Asks them all at once, and waits for ten seconds at most; nothing is
+    /// remembered, so call it when someone wants to know.
+    pub async fn sources(&self) -> Vec<SourceReport> {
+        self.mirror.report(STATUS_MAX).await
+    }
+
+    /// As [`Registry::sources`], for those who can wait for `limit` only. A source that takes longer has a problem that
+    /// says so.
+    pub async fn sources_within(&self, limit: Duration) -> Vec<SourceReport> {
+        self.mirror.report(limit).await
+    }
+
+    /// Where the bytes of the latest [`PULLS_MAX`](crate::PULLS_MAX) pulls came from, newest first. A HEAD is no pull.
+    pub fn pulls(&self) -> Vec<Pull> {
+        self.pulls.list()
     }
 }

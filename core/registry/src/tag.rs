@@ -3,25 +3,43 @@
 use dockless_meta::command::Command;
 use dockless_oci::{Digest, RepositoryName, Tag};
 
-use crate::catalog::{PAGE_ITEMS_MAX, Page};
 use crate::error::Error;
+use crate::page::{PAGE_ITEMS_MAX, Page};
 use crate::registry::Registry;
+use crate::source::Asked;
 use crate::statistics::Content;
 
 impl Registry {
     /// One page of the tags of a repository, in byte order, after `last` (which need not exist). At most `n`, and
-    /// at most [`PAGE_ITEMS_MAX`]; without `n` as many as that.
-    pub fn tags(
+    /// at most [`PAGE_ITEMS_MAX`]; without `n` as many as that. What sources have is listed with them.
+    pub async fn tags(
+        &self,
+        asked: &Asked,
+        n: Option<usize>,
+        last: Option<&str>,
+    ) -> Result<Page<Tag>, Error> {
+        let limit = n.unwrap_or(PAGE_ITEMS_MAX).min(PAGE_ITEMS_MAX);
+        let here = self.tags_here(&asked.repository, limit, last);
+        if self.mirror.is_empty() {
+            return here;
+        }
+        match (here, self.mirror.tags(asked).await) {
+            (Ok(here), elsewhere) => Ok(here.merged(elsewhere.unwrap_or_default(), last, limit)),
+            (Err(Error::NameUnknown), elsewhere) => Ok(Page::default().merged(elsewhere?, last, limit)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn tags_here(
         &self,
         repository: &RepositoryName,
-        n: Option<usize>,
+        limit: usize,
         last: Option<&str>,
     ) -> Result<Page<Tag>, Error> {
         let view = self.inner.view()?;
         if !view.repository_exists(repository)? {
             return Err(Error::NameUnknown);
         }
-        let limit = n.unwrap_or(PAGE_ITEMS_MAX).min(PAGE_ITEMS_MAX);
         if limit == 0 {
             return Ok(Page::default());
         }

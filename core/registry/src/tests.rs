@@ -9,4 +9,5 @@ mod lists;
 mod manifests;
 mod model;
 mod mounts;
+mod sources;
 mod uploads;

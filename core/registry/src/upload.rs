@@ -8,6 +8,7 @@ use futures_util::future::join;
 
 use crate::access::{Action, Caller};
 use crate::error::Error;
+use crate::inner::Inner;
 use crate::registry::Registry;
 use crate::statistics::{Content, UploadStep};
 
@@ -85,16 +86,11 @@ impl Registry {
     ) -> Result<u64, Error> {
         self.inner.writable()?;
         self.upload(caller, repository, id).await?;
-        let expect = self.inner.submit(Command::ExpectBlob { digest: digest.clone() });
-        let (sealed, expected) = join(self.inner.blobs.seal(id, digest), expect).await;
-        let size = match sealed {
+        let size = match self.inner.publish_upload(id, digest).await {
             Ok(size) => size,
             Err(error) => return Err(self.refuse_seal(id, error).await),
         };
-        expected??;
-        self.inner.blobs.publish(id, digest).await?;
         let (repository, digest) = (repository.clone(), digest.clone());
-        self.inner.note_present(&digest);
         self.inner.submit(Command::LinkBlob { repository, digest, size }).await??;
         self.inner.statistics.upload(UploadStep::Finished);
         self.inner.statistics.push(Content::Blob);
@@ -116,14 +112,14 @@ impl Registry {
     }
 
     /// An upload that holds other bytes than it was said to is of no use any more.
-    async fn refuse_seal(&self, id: &UploadId, error: StoreError) -> Error {
-        if let StoreError::DigestMismatch { .. } = &error {
+    async fn refuse_seal(&self, id: &UploadId, error: Error) -> Error {
+        if let Error::DigestInvalid(_) = &error {
             self.inner.statistics.upload(UploadStep::Mismatched);
             if let Err(cause) = self.inner.blobs.cancel(id).await {
                 tracing::debug!(%id, %cause, "an upload with the wrong bytes was not dropped; it will expire");
             }
         }
-        error.into()
+        error
     }
 
     pub(crate) fn require_push(&self, caller: &Caller, repository: &RepositoryName) -> Result<(), Error> {
@@ -131,5 +127,20 @@ impl Registry {
             return Ok(());
         }
         Err(Error::Denied(format!("{} may not push to {repository}", caller.subject())))
+    }
+}
+
+impl Inner {
+    /// Makes an upload the blob of `digest`, which no repository holds yet, durably; its size.
+    ///
+    /// [`Error::DigestInvalid`] when the bytes are others; the upload then stays for the caller to drop.
+    pub(crate) async fn publish_upload(&self, id: &UploadId, digest: &Digest) -> Result<u64, Error> {
+        let expect = self.submit(Command::ExpectBlob { digest: digest.clone() });
+        let (sealed, expected) = join(self.blobs.seal(id, digest), expect).await;
+        let size = sealed?;
+        expected??;
+        self.blobs.publish(id, digest).await?;
+        self.note_present(digest);
+        Ok(size)
     }
 }

@@ -6,6 +6,7 @@
 //! store/       blobs and uploads (this crate)
 //! ledger/      the truth about names
 //! keys/        the node's keys and certificates
+//! engines/     layers that container engines exported: a cache that may go
 //! admin.sock   where a running node is asked and changed
 //! ```
 
@@ -113,6 +114,12 @@ impl DataDirectory {
     #[must_use]
     pub fn keys(&self) -> PathBuf {
         self.path.join("keys")
+    }
+
+    /// Where the layers are kept that container engines exported; below it there is a directory for each of them.
+    #[must_use]
+    pub fn engines(&self) -> PathBuf {
+        self.path.join("engines")
     }
 
     /// The socket of the admin API.

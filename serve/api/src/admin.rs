@@ -2,6 +2,7 @@
 
 mod inspect;
 mod repositories;
+mod sources;
 mod status;
 
 use std::path::PathBuf;
@@ -61,13 +62,15 @@ enum Place {
     Usage,
     Status,
     Trust,
+    Engines,
+    Pulls,
 }
 
 /// Something in a repository that can be removed.
 #[derive(Debug, PartialEq, Eq)]
 enum Item {
-    Manifest(Digest),
-    Tag(Tag),
+    /// A tag, or a manifest by its digest.
+    Named(Reference),
     Blob(Digest),
 }
 
@@ -102,6 +105,8 @@ pub(crate) async fn answer(
         (Place::Usage, _) if reading => repositories::usage(registry, query),
         (Place::Status, _) if reading => status::status(node).await,
         (Place::Trust, _) if reading => status::trust(node.tls),
+        (Place::Engines, _) if reading => sources::engines(registry).await,
+        (Place::Pulls, _) if reading => sources::pulls(registry, query),
         _ => Err(ApiError::wrong_method("GET, HEAD")),
     }
 }
@@ -118,6 +123,8 @@ fn place(path: &str) -> Result<Place, ApiError> {
         "usage" => return Ok(Place::Usage),
         "status" => return Ok(Place::Status),
         "trust" => return Ok(Place::Trust),
+        "engines" => return Ok(Place::Engines),
+        "pulls" => return Ok(Place::Pulls),
         _ => {}
     }
     let rest = path.strip_prefix("repositories/").ok_or_else(ApiError::no_such_endpoint)?;
@@ -133,9 +140,9 @@ fn place(path: &str) -> Result<Place, ApiError> {
                 .map_err(|error| ApiError::bad(ErrorCode::ManifestInvalid, error.to_string()))?;
             return Ok(Place::Inspect(repository(name)?, reference));
         }
-        "manifests" => Item::Manifest(digest(last)?),
+        "manifests" => Item::Named(Reference::Digest(digest(last)?)),
         "blobs" => Item::Blob(digest(last)?),
-        "tags" => Item::Tag(tag(last)?),
+        "tags" => Item::Named(Reference::Tag(tag(last)?)),
         _ => return Err(ApiError::no_such_endpoint()),
     };
     Ok(Place::Item(repository(name)?, item))
@@ -172,7 +179,7 @@ mod tests {
         let name = |text| RepositoryName::parse(text).unwrap();
         assert_eq!(place("repositories").unwrap(), Place::Repositories);
         assert_eq!(place("repositories/a/tags/tags").unwrap(), Place::Tags(name("a/tags")));
-        let tag = Item::Tag(Tag::parse("v1").unwrap());
+        let tag = Item::Named(Reference::parse("v1").unwrap());
         assert_eq!(place("repositories/a/b/tags/v1").unwrap(), Place::Item(name("a/b"), tag));
         let latest = Reference::parse("latest").unwrap();
         assert_eq!(

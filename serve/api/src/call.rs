@@ -1,8 +1,8 @@
 //! One request on its way through the handlers.
 
 use dockless_oci::{ErrorCode, RepositoryName};
-use dockless_registry::Registry;
 use dockless_registry::access::{Access, Action, Caller};
+use dockless_registry::{Asked, Registry};
 use dockless_runtime::Runtime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
@@ -10,6 +10,9 @@ use crate::challenge::{self, Wanted, Why};
 use crate::error::ApiError;
 use crate::inbound::Inbound;
 use crate::query::Query;
+
+/// The longest name of a registry, with its port; nobody means a longer one.
+const NAMESPACE_BYTES_MAX: usize = 253 + 6;
 
 /// A request that was read, from a caller who is known.
 pub(crate) struct Call<'a> {
@@ -31,6 +34,16 @@ impl Call<'_> {
     /// Whether content is for this client alone.
     pub(crate) fn is_private(&self) -> bool {
         self.access.required()
+    }
+
+    /// The question of this request about a repository, as a source gets it.
+    pub(crate) fn asked(&self, repository: &RepositoryName) -> Asked {
+        let namespace = self.query.get("ns").filter(|name| (1..=NAMESPACE_BYTES_MAX).contains(&name.len()));
+        Asked {
+            repository: repository.clone(),
+            namespace: namespace.map(Into::into),
+            principal: self.caller.principal(),
+        }
     }
 
     /// The one value of a header, when it is text.

@@ -113,6 +113,10 @@ impl From<Error> for ApiError {
                 return Self::about(Status::METHOD_NOT_ALLOWED, Code::Unsupported, message, by.as_str())
                     .with(header::ALLOW, "GET, HEAD");
             }
+            Error::HeldElsewhere { by } => {
+                return Self::about(Status::METHOD_NOT_ALLOWED, Code::Unsupported, message, by)
+                    .with(header::ALLOW, "GET, HEAD, PUT");
+            }
             // docker tries four more times, a minute in all, unless the code is one that it knows to be final.
             Error::TooLarge => (Status::PAYLOAD_TOO_LARGE, Code::Denied),
             Error::DiskFull => (Status::INSUFFICIENT_STORAGE, Code::Unavailable),

@@ -1,5 +1,7 @@
 //! Whether the node lives, whether it should get requests, and what it counts.
 
+use std::time::Duration;
+
 use dockless_registry::{Reason, Registry};
 use dockless_runtime::{MetricRegistry, Runtime};
 use http::{HeaderValue, Response, StatusCode, header};
@@ -14,6 +16,9 @@ const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The code of the one reason that the door and the registry both know.
 const STOPPING: &str = "stopping";
+/// How long sources are waited for: those who ask whether a node is ready mostly wait for a second, and a source that
+/// hangs is no reason for them to go elsewhere.
+const SOURCES_MAX: Duration = Duration::from_millis(700);
 
 /// `GET /healthz`: that this is answered is the answer.
 pub(crate) fn healthz() -> Response<Outbound> {
@@ -47,12 +52,26 @@ pub(crate) async fn readyz(
     let ready = reasons.is_empty();
     let reasons: Vec<_> =
         reasons.iter().map(|reason| json!({ "code": reason.code, "message": reason.message })).collect();
-    // What an operator should mend, but clients need not go elsewhere for.
+    let warnings = warnings(registry, problem).await;
     let warnings: Vec<_> =
-        problem.iter().map(|message| json!({ "code": "access", "message": message })).collect();
+        warnings.iter().map(|(code, message)| json!({ "code": code, "message": message })).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "ready": ready, "reasons": reasons, "warnings": warnings });
     Ok(uncached(reply::json(status, body.to_string().into_bytes())))
+}
+
+/// What an operator should mend, but clients need not go elsewhere for: a word for programs, and a sentence. `problem`
+/// is that of access.
+pub(crate) async fn warnings(registry: &Registry, problem: Option<String>) -> Vec<(&'static str, String)> {
+    let sources = registry.sources_within(SOURCES_MAX).await;
+    let failing = sources.into_iter().filter_map(|source| {
+        let (problem, label) = (source.status.problem?, source.traits.label);
+        // Mostly it says itself who it is, if in other words.
+        let name = label.rsplit(' ').next().unwrap_or_default();
+        let named = if problem.contains(name) { problem } else { format!("{label}: {problem}") };
+        Some(("source", named))
+    });
+    problem.map(|problem| ("access", problem)).into_iter().chain(failing).collect()
 }
 
 /// `GET /metrics`

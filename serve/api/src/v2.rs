@@ -88,8 +88,8 @@ pub(crate) async fn answer(call: &mut Call<'_>, endpoint: &Endpoint) -> Answer {
     let reading = *call.method == Method::GET || *call.method == Method::HEAD;
     match (endpoint, call.method) {
         (Endpoint::Base, _) if reading => base(call),
-        (Endpoint::Catalog, _) if reading => lists::catalog(call),
-        (Endpoint::Tags { repository }, _) if reading => lists::tags(call, repository),
+        (Endpoint::Catalog, _) if reading => lists::catalog(call).await,
+        (Endpoint::Tags { repository }, _) if reading => lists::tags(call, repository).await,
         (Endpoint::Referrers { repository, digest }, _) if reading => {
             referrers::list(call, repository, digest)
         }

@@ -10,7 +10,7 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["redb"], &["core/meta"]),
     (&["rcgen"], &["serve/api"]),
     (&["x509-parser"], &["serve/api", ""]),
-    (&["hyper", "hyper-util"], &["serve/api", "", "testkit", "testkit/load"]),
+    (&["hyper", "hyper-util"], &["serve/api", "peers/remote", "", "testkit", "testkit/load"]),
     (&["rustls", "tokio-rustls"], &["serve/api", ""]),
     (&["clap", "clap_complete", "clap_mangen", "tracing-subscriber"], &[""]),
     (&["toml"], &["", "xtask"]),
@@ -28,7 +28,11 @@ const USES: &[(&str, &[&str], &str)] = &[
     ("tokio::fs", &[], "go through dockless_runtime's Disk"),
     ("hyper::server", &["serve/", "testkit/"], "only the doors in serve/ accept connections"),
     ("hyper_util::server", &["serve/", "testkit/"], "only the doors in serve/ accept connections"),
-    ("hyper::client", &["src/", "testkit/"], "nobody but the command line dials out yet"),
+    (
+        "hyper::client",
+        &["peers/remote/", "src/", "testkit/"],
+        "nobody but peers/remote and the command line dials out",
+    ),
     ("std::env::var", &["src/config/", "xtask/", "testkit/"], "the environment is read by src/config alone"),
 ];
 

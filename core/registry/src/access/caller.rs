@@ -8,6 +8,7 @@ use dockless_store::UploadStatus;
 use super::pattern::Pattern;
 use super::policy::{ANONYMOUS, Action, Policy};
 use super::scope::{Resource, Scope};
+use crate::source::Principal;
 
 static OPEN: LazyLock<Arc<Policy>> = LazyLock::new(|| Arc::new(Policy::open()));
 
@@ -137,6 +138,11 @@ impl Caller {
     /// The user name; `None` for a caller without credentials.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
+    }
+
+    /// On whose behalf sources are asked for this caller.
+    pub fn principal(&self) -> Principal {
+        self.user.clone().map_or(Principal::Anonymous, Principal::User)
     }
 
     /// Whether the caller shows a token rather than a password.

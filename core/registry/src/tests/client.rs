@@ -9,7 +9,7 @@ use dockless_oci::{Digest, Reference, Tag};
 use dockless_runtime::simulation::Random;
 use serde_json::json;
 
-use super::fixture::{image, name, push_blob, tag};
+use super::fixture::{asked, image, name, push_blob, tag};
 use super::linear::{Call, Effect, is_linearizable};
 use crate::{Caller, Error, PutRequest, Registry, TagCondition};
 
@@ -113,7 +113,7 @@ impl Client {
     }
 
     async fn put_request(&self, repository: usize, request: PutRequest) -> Result<(), Error> {
-        self.registry.put_manifest(&name(REPOSITORIES[repository]), request).await.map(drop)
+        self.registry.put_manifest(&asked(REPOSITORIES[repository]), request).await.map(drop)
     }
 
     async fn put(
@@ -166,7 +166,7 @@ impl Client {
 
     pub(super) async fn get(&self, repository: usize, at: usize) -> Vec<(Value, Effect)> {
         let reference = Reference::Tag(tag(TAGS[at]));
-        let seen = match self.registry.manifest(&name(REPOSITORIES[repository]), &reference).await {
+        let seen = match self.registry.manifest(&asked(REPOSITORIES[repository]), &reference).await {
             Ok(manifest) => Some(number_of(&manifest.bytes)),
             Err(Error::ManifestUnknown) => None,
             Err(error) => panic!("{error:?} to a get"),
@@ -214,7 +214,7 @@ impl Client {
 
     pub(super) async fn get_blob(&self, repository: usize, blob: usize) -> Vec<(Value, Effect)> {
         let digest = Digest::sha256(BLOBS[blob]);
-        let effect = match self.registry.blob(&name(REPOSITORIES[repository]), &digest).await {
+        let effect = match self.registry.blob(&asked(REPOSITORIES[repository]), &digest).await {
             Ok(content) => {
                 assert_eq!(content.size, BLOBS[blob].len() as u64);
                 Effect::Is(Some(0))

@@ -3,7 +3,7 @@
 use dockless_oci::Digest;
 use serde_json::json;
 
-use super::fixture::{image, image_of, name, on_both, tag};
+use super::fixture::{asked, image, image_of, name, on_both, tag};
 use crate::Error;
 
 #[test]
@@ -75,7 +75,7 @@ fn an_open_blob_is_read_to_its_end_though_it_is_deleted() {
     on_both(|machine| {
         let bytes = vec![1; 500_000];
         let digest = machine.push_blob("a", &bytes);
-        let content = machine.run(machine.registry.blob(&name("a"), &digest)).unwrap();
+        let content = machine.run(machine.registry.blob(&asked("a"), &digest)).unwrap();
         let crate::BlobBody::File(blob) = content.body else { panic!("too large for the memory") };
         machine.run(machine.registry.delete_blob(&name("a"), &digest)).unwrap();
         assert_eq!(machine.run(blob.read(400_000, 100_000)).unwrap(), vec![1; 100_000]);

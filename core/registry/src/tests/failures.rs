@@ -5,7 +5,7 @@ use dockless_meta::LedgerError;
 use dockless_oci::{Digest, Reference};
 use dockless_runtime::simulation::Simulation;
 
-use super::fixture::{DATA, Machine, image_of, name, tag};
+use super::fixture::{DATA, Machine, asked, image_of, name, tag};
 use crate::*;
 
 /// The outcome of every operation that changes something.
@@ -27,7 +27,7 @@ fn changes(machine: &Machine) -> Vec<Result<(), Error>> {
             registry.finish(&caller, &repository, &id, &digest).await.map(drop),
             registry.cancel_upload(&caller, &repository, &id).await,
             registry.mount(&caller, &repository, &digest, None).await.map(drop),
-            registry.put_manifest(&repository, request).await.map(drop),
+            registry.put_manifest(&asked("a"), request).await.map(drop),
             registry.set_tag(&repository, &tag("v1"), &digest).await,
             registry.delete_tag(&repository, &tag("v1")).await,
             registry.delete_manifest(&repository, &digest).await,

@@ -15,7 +15,9 @@ use dockless_store::{BlobStore, FilesystemStore, MemoryStore, UploadId, UploadSt
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::{BlobBody, Caller, Error, Parts, PutDone, PutRequest, Registry, Settings, TagCondition};
+use crate::{
+    Asked, BlobBody, Caller, Error, Parts, PutDone, PutRequest, Registry, Settings, Source, TagCondition,
+};
 
 /// A registry and the machine it runs on.
 pub(super) struct Machine {
@@ -32,11 +34,19 @@ pub(super) const DATA: &str = "/data";
 impl Machine {
     /// All in memory.
     pub(super) fn memory(settings: Settings) -> Self {
-        let simulation = Simulation::new(1);
+        Self::with_sources(Simulation::new(1), settings, Vec::new())
+    }
+
+    /// All in memory, with others to ask.
+    pub(super) fn with_sources(
+        simulation: Simulation,
+        settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Self {
         let runtime = simulation.runtime();
         let ledger = MemoryLedger::with_clock(runtime.clock.clone());
         let blobs = MemoryStore::new(runtime, dockless_store::Settings::default());
-        Self::of(simulation, ledger.clone(), blobs, Some(ledger), settings)
+        Self::of(simulation, ledger.clone(), blobs, Some(ledger), settings, sources)
     }
 
     /// All in memory, over a ledger that takes its time on both ways, as one in a cluster does: whatever is decided
@@ -47,11 +57,20 @@ impl Machine {
         let ledger = MemoryLedger::with_clock(runtime.clock.clone());
         let blobs = MemoryStore::new(runtime.clone(), dockless_store::Settings::default());
         let slow = Arc::new(SlowLedger { ledger: ledger.clone(), runtime });
-        Self::of(simulation, slow, blobs, Some(ledger), settings)
+        Self::of(simulation, slow, blobs, Some(ledger), settings, Vec::new())
     }
 
     /// Journal, tables and files on the machine's disk.
     pub(super) fn durable(simulation: Simulation, settings: Settings) -> Self {
+        Self::durable_with_sources(simulation, settings, Vec::new())
+    }
+
+    /// Journal, tables and files on the machine's disk, with others to ask.
+    pub(super) fn durable_with_sources(
+        simulation: Simulation,
+        settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
+    ) -> Self {
         let runtime = simulation.runtime();
         let (ledger, blobs) = simulation.block_on(async {
             let ledger =
@@ -60,7 +79,7 @@ impl Machine {
                 FilesystemStore::open(runtime.clone(), path("store"), dockless_store::Settings::default());
             (ledger.await.unwrap(), blobs.await.unwrap())
         });
-        Self::of(simulation, ledger, blobs, None, settings)
+        Self::of(simulation, ledger, blobs, None, settings, sources)
     }
 
     fn of(
@@ -69,9 +88,11 @@ impl Machine {
         blobs: Arc<dyn BlobStore>,
         memory: Option<Arc<MemoryLedger>>,
         settings: Settings,
+        sources: Vec<Arc<dyn Source>>,
     ) -> Self {
         let metrics = MetricRegistry::new();
-        let parts = Parts { ledger, blobs, runtime: simulation.runtime(), settings, metrics: &metrics };
+        let runtime = simulation.runtime();
+        let parts = Parts { ledger, blobs, runtime, settings, sources, metrics: &metrics };
         let registry = Registry::new(parts);
         Self { simulation, registry, memory, metrics }
     }
@@ -126,10 +147,14 @@ impl Machine {
         self.run(self.registry.finish(caller, &name(repository), id, digest))
     }
 
+    pub(super) fn blob_size(&self, repository: &str, digest: &Digest) -> Result<u64, Error> {
+        self.run(self.registry.blob_size(&asked(repository), digest))
+    }
+
     /// The bytes of a blob, or why there are none.
     pub(super) fn blob(&self, repository: &str, digest: &Digest) -> Result<Bytes, Error> {
-        let content = self.run(self.registry.blob(&name(repository), digest))?;
-        assert_eq!(self.registry.blob_size(&name(repository), digest), Ok(content.size));
+        let content = self.run(self.registry.blob(&asked(repository), digest))?;
+        assert_eq!(self.blob_size(repository, digest), Ok(content.size));
         match content.body {
             BlobBody::Cached(bytes) => Ok(bytes),
             BlobBody::File(blob) => self.run(async {
@@ -160,14 +185,14 @@ impl Machine {
             bytes: Bytes::copy_from_slice(bytes),
             if_match,
         };
-        self.run(self.registry.put_manifest(&name(repository), request))
+        self.run(self.registry.put_manifest(&asked(repository), request))
     }
 
     /// The bytes of a manifest, or why there are none.
     pub(super) fn manifest(&self, repository: &str, reference: &str) -> Result<Bytes, Error> {
         let reference = Reference::parse(reference).unwrap();
-        let head = self.registry.manifest_head(&name(repository), &reference);
-        let manifest = self.run(self.registry.manifest(&name(repository), &reference));
+        let head = self.run(self.registry.manifest_head(&asked(repository), &reference));
+        let manifest = self.run(self.registry.manifest(&asked(repository), &reference));
         assert_eq!(head.is_ok(), manifest.is_ok(), "HEAD and GET agree");
         let (head, manifest) = (head?, manifest?);
         assert_eq!((head.digest, head.media_type), (manifest.digest, manifest.media_type));
@@ -176,7 +201,7 @@ impl Machine {
     }
 
     pub(super) fn tags(&self, repository: &str) -> Vec<String> {
-        let page = self.registry.tags(&name(repository), None, None).unwrap();
+        let page = self.run(self.registry.tags(&asked(repository), None, None)).unwrap();
         page.items.iter().map(ToString::to_string).collect()
     }
 
@@ -265,6 +290,11 @@ pub(super) fn blob_file(digest: &Digest) -> PathBuf {
 
 pub(super) fn name(text: &str) -> RepositoryName {
     RepositoryName::parse(text).unwrap()
+}
+
+/// Anybody's question about a repository.
+pub(super) fn asked(repository: &str) -> Asked {
+    Asked::anonymous(&name(repository))
 }
 
 pub(super) fn tag(text: &str) -> Tag {

@@ -4,7 +4,7 @@ use dockless_oci::media_type::{OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
 use dockless_oci::{Descriptor, Digest, Reference};
 use serde_json::json;
 
-use super::fixture::{Machine, image, image_of, name, on_both, tag};
+use super::fixture::{Machine, asked, image, image_of, name, on_both, tag};
 use crate::access::{Action, Pattern};
 use crate::*;
 
@@ -17,7 +17,7 @@ fn tags_are_paged_in_byte_order() {
         }
         let all = ["1", "B", "_z", "a", "a-b", "a.b", "b"];
         let check = |n: Option<usize>, last: Option<&str>, expected: &[&str], more: bool| {
-            let page = machine.registry.tags(&name("a"), n, last).unwrap();
+            let page = machine.run(machine.registry.tags(&asked("a"), n, last)).unwrap();
             let items: Vec<String> = page.items.iter().map(ToString::to_string).collect();
             assert_eq!(items, expected);
             assert_eq!(page.next, items.last().filter(|_| more).cloned());
@@ -31,7 +31,7 @@ fn tags_are_paged_in_byte_order() {
         check(Some(7), None, &all, false);
         check(Some(0), None, &[], false);
         check(Some(usize::MAX), Some("zzz"), &[], false);
-        assert_eq!(machine.registry.tags(&name("b"), None, None), Err(Error::NameUnknown));
+        assert_eq!(machine.run(machine.registry.tags(&asked("b"), None, None)), Err(Error::NameUnknown));
     });
 }
 
@@ -55,19 +55,19 @@ fn a_page_has_at_most_ten_thousand_items_and_says_whether_there_are_more() {
             bytes: image_of("x").into(),
             if_match: None,
         };
-        machine.run(machine.registry.put_manifest(&name("a"), request)).unwrap();
+        machine.run(machine.registry.put_manifest(&asked("a"), request)).unwrap();
     }
-    let page = machine.registry.tags(&name("a"), Some(usize::MAX), None).unwrap();
+    let page = machine.run(machine.registry.tags(&asked("a"), Some(usize::MAX), None)).unwrap();
     assert_eq!((page.items.len(), page.next), (PAGE_ITEMS_MAX, None));
     machine.put("a", "z", &image_of("x")).unwrap();
-    let page = machine.registry.tags(&name("a"), None, None).unwrap();
+    let page = machine.run(machine.registry.tags(&asked("a"), None, None)).unwrap();
     assert_eq!((page.items.len(), page.next.as_deref()), (PAGE_ITEMS_MAX, Some("x")));
 }
 
 fn catalog(machine: &Machine, caller: &Caller, n: usize) -> Vec<String> {
     let (mut names, mut last) = (Vec::new(), None);
     loop {
-        let page = machine.registry.catalog(caller, Some(n), last.as_deref()).unwrap();
+        let page = machine.run(machine.registry.catalog(caller, Some(n), last.as_deref())).unwrap();
         assert!(page.items.len() <= n);
         names.extend(page.items.iter().map(ToString::to_string));
         match page.next {
@@ -107,11 +107,17 @@ fn the_catalog_shows_what_the_caller_may_see() {
         );
         check(&lister(&["**/b", "b"]), &["a/b", "b", "team/b"]);
         check(&lister(&["nothing/**"]), &[]);
-        let page = machine.registry.catalog(&Caller::anonymous(), None, Some("team")).unwrap();
+        let page = machine.run(machine.registry.catalog(&Caller::anonymous(), None, Some("team"))).unwrap();
         assert_eq!(page.items[0].as_str(), "team-x/a");
-        assert!(machine.registry.catalog(&Caller::anonymous(), Some(0), None).unwrap().items.is_empty());
+        assert!(
+            machine
+                .run(machine.registry.catalog(&Caller::anonymous(), Some(0), None))
+                .unwrap()
+                .items
+                .is_empty()
+        );
         let blind = Caller::with_rules(Some("bob"), Vec::new());
-        assert!(matches!(machine.registry.catalog(&blind, None, None), Err(Error::Denied(_))));
+        assert!(matches!(machine.run(machine.registry.catalog(&blind, None, None)), Err(Error::Denied(_))));
     });
 }
 

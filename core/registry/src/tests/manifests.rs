@@ -6,7 +6,7 @@ use dockless_oci::{Algorithm, Digest, Reference};
 use futures_util::future::join;
 use serde_json::json;
 
-use super::fixture::{Machine, image, image_of, name, on_both, tag};
+use super::fixture::{Machine, asked, image, image_of, name, on_both, tag};
 use crate::access::Pattern;
 use crate::*;
 
@@ -69,9 +69,13 @@ fn what_is_no_manifest_is_refused_with_a_reason() {
         bytes: image_of("x").into(),
         if_match: None,
     };
-    let refused = machine.run(machine.registry.put_manifest(&name("a"), request));
+    let refused = machine.run(machine.registry.put_manifest(&asked("a"), request));
     assert!(matches!(refused, Err(Error::ManifestInvalid(message)) if message.contains(OCI_MANIFEST)));
-    assert_eq!(machine.registry.tags(&name("a"), None, None), Err(Error::NameUnknown), "nothing was made");
+    assert_eq!(
+        machine.run(machine.registry.tags(&asked("a"), None, None)),
+        Err(Error::NameUnknown),
+        "nothing was made"
+    );
     let small = Machine::memory(Settings { manifest_bytes_max: 100, ..Settings::default() });
     assert_eq!(small.put("a", "v1", &image_of("x")), Err(Error::ManifestTooLarge));
 }
@@ -84,7 +88,7 @@ fn put_tags(machine: &Machine, reference: &str, tags: &[&str], bytes: &[u8]) -> 
         bytes: Bytes::copy_from_slice(bytes),
         if_match: None,
     };
-    let done = machine.run(machine.registry.put_manifest(&name("a"), request))?;
+    let done = machine.run(machine.registry.put_manifest(&asked("a"), request))?;
     Ok(done.tags.iter().map(ToString::to_string).collect())
 }
 
@@ -96,7 +100,8 @@ fn several_tags_are_set_at_once() {
         assert_eq!(put_tags(machine, digest.as_str(), &["b", "a", "b"], &bytes).unwrap(), ["b", "a"]);
         assert_eq!(put_tags(machine, "path", &["c", "path"], &bytes).unwrap(), ["path", "c"]);
         assert_eq!(machine.tags("a"), ["a", "b", "c", "path"]);
-        let head = machine.registry.manifest_head(&name("a"), &Reference::Tag(tag("a"))).unwrap();
+        let head =
+            machine.run(machine.registry.manifest_head(&asked("a"), &Reference::Tag(tag("a")))).unwrap();
         assert_eq!(head.digest, digest, "in the algorithm of the push");
         let many: Vec<String> = (0..=TAGS_PER_PUT_MAX).map(|number| format!("t{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
@@ -144,7 +149,7 @@ fn a_condition_is_on_every_tag_of_a_put() {
             bytes: three.clone().into(),
             if_match: Some(condition),
         };
-        machine.run(machine.registry.put_manifest(&name("a"), request)).map(drop)
+        machine.run(machine.registry.put_manifest(&asked("a"), request)).map(drop)
     };
     let both = TagCondition::MatchOneOf(vec![first.clone(), second]);
     assert_eq!(put(&["v1", "v2"], TagCondition::MatchOneOf(vec![first])), Err(Error::TagChanged));
@@ -172,7 +177,7 @@ fn required_content_stays_however_a_put_and_a_delete_race() {
         };
         let repository = name("a");
         let (put, deleted) = machine.run(join(
-            machine.registry.put_manifest(&repository, request),
+            machine.registry.put_manifest(&asked("a"), request),
             machine.registry.delete_blob(&repository, &config),
         ));
         assert_ne!(put.is_ok(), deleted.is_ok(), "seed {seed}: {put:?} {deleted:?}");
@@ -304,7 +309,7 @@ fn an_immutable_tag_keeps_the_media_type_of_its_manifest() {
             bytes: bytes.clone(),
             if_match: None,
         };
-        machine.run(machine.registry.put_manifest(&name("a"), request)).map(drop)
+        machine.run(machine.registry.put_manifest(&asked("a"), request)).map(drop)
     };
     put("latest", "application/vnd.one+json").unwrap();
     put(digest.as_str(), "application/vnd.two+json").expect("no immutable tag points to it");
@@ -313,7 +318,7 @@ fn an_immutable_tag_keeps_the_media_type_of_its_manifest() {
         assert_eq!(put(reference, "application/vnd.two+json"), Err(Error::TagImmutable), "{reference}");
         put(reference, "application/vnd.one+json").expect("the same again is no change");
     }
-    let head = machine.registry.manifest_head(&name("a"), &Reference::Tag(tag("v1"))).unwrap();
+    let head = machine.run(machine.registry.manifest_head(&asked("a"), &Reference::Tag(tag("v1")))).unwrap();
     assert_eq!(head.media_type, "application/vnd.one+json");
 }
 
@@ -336,13 +341,14 @@ fn an_immutable_tag_never_moves_however_puts_race() {
                     if_match: None,
                 };
                 let registry = machine.registry.clone();
-                async move { registry.put_manifest(&name("a"), request).await }
+                async move { registry.put_manifest(&asked("a"), request).await }
             };
             futures_util::future::join_all((0..6).map(put)).await
         });
         let accepted: Vec<_> = results.iter().flatten().collect();
         assert_eq!(accepted.len(), 1, "{results:?}");
-        let head = machine.registry.manifest_head(&name("a"), &Reference::Tag(tag("v1"))).unwrap();
+        let head =
+            machine.run(machine.registry.manifest_head(&asked("a"), &Reference::Tag(tag("v1")))).unwrap();
         assert_eq!(head.digest, accepted[0].digest);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dockless_meta::LedgerError;
 use futures_util::future::join;
 
-use super::fixture::{Machine, blob_file, name, on_both, push_blob};
+use super::fixture::{Machine, asked, blob_file, name, on_both, push_blob};
 use crate::access::Action;
 use crate::tests::fixture::image;
 use crate::*;
@@ -27,7 +27,7 @@ fn a_finished_upload_is_a_blob_of_its_repository_only() {
             assert_eq!(machine.blob("a/b", &digest).unwrap(), bytes, "{size}");
             assert_eq!(machine.blob("a/b", &digest).unwrap(), bytes, "{size} again");
             assert_eq!(machine.blob("a/c", &digest), Err(Error::BlobUnknown));
-            assert_eq!(machine.registry.blob_size(&name("a/c"), &digest), Err(Error::BlobUnknown));
+            assert_eq!(machine.blob_size("a/c", &digest), Err(Error::BlobUnknown));
         }
     });
 }
@@ -166,13 +166,9 @@ fn pushing_what_is_there_already_is_fine_and_mends_a_lost_file() {
     machine.push_blob("a", &bytes);
     assert_eq!(machine.blob("a", &digest).unwrap(), bytes);
     machine.lose_file(&digest);
-    assert_eq!(machine.registry.blob_size(&name("a"), &digest), Ok(100_000), "nobody has looked yet");
-    assert_eq!(machine.run(machine.registry.blob(&name("a"), &digest)).err(), Some(Error::BlobUnknown));
-    assert_eq!(
-        machine.registry.blob_size(&name("a"), &digest),
-        Err(Error::BlobUnknown),
-        "so that clients push again"
-    );
+    assert_eq!(machine.blob_size("a", &digest), Ok(100_000), "nobody has looked yet");
+    assert_eq!(machine.run(machine.registry.blob(&asked("a"), &digest)).err(), Some(Error::BlobUnknown));
+    assert_eq!(machine.blob_size("a", &digest), Err(Error::BlobUnknown), "so that clients push again");
     assert_eq!(
         machine.run(machine.registry.mount(&anyone(), &name("b"), &digest, Some(&name("a")))),
         Ok(false)

@@ -2,6 +2,7 @@
 
 mod buffers;
 pub(crate) mod derived;
+mod evict;
 mod ground;
 pub(super) mod layout;
 pub(super) mod marks;

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod errors;
+mod evicted;
 mod faults;
 mod reads;
 mod restarts;

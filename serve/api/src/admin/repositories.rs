@@ -2,7 +2,7 @@
 
 use dockless_meta::Usage;
 use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
-use dockless_registry::{Error, Registry};
+use dockless_registry::{Asked, Error, Registry};
 use http::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,8 +106,7 @@ pub(super) async fn remove(
     item: Item,
 ) -> Result<Response<Outbound>, ApiError> {
     match &item {
-        Item::Manifest(digest) => registry.delete_manifest(repository, digest).await?,
-        Item::Tag(tag) => registry.delete_tag(repository, tag).await?,
+        Item::Named(reference) => registry.delete(&Asked::anonymous(repository), reference).await?,
         Item::Blob(digest) => registry.delete_blob(repository, digest).await?,
     }
     json(&json!({ "repository": repository, "removed": true }))

@@ -14,6 +14,8 @@ use crate::tls::Certificates;
 pub(super) async fn status(node: &Node<'_>) -> Result<Response<Outbound>, ApiError> {
     let reasons = health::reasons(node.registry, node.runtime, node.draining).await?;
     let reasons: Vec<String> = reasons.into_iter().map(|reason| reason.message).collect();
+    let warnings = health::warnings(node.registry, node.access.problem()).await;
+    let warnings: Vec<String> = warnings.into_iter().map(|(_, message)| message).collect();
     json(&json!({
         "version": node.facts.version,
         "data": node.facts.data,
@@ -21,7 +23,7 @@ pub(super) async fn status(node: &Node<'_>) -> Result<Response<Outbound>, ApiErr
         "uptime_ms": u64::try_from(node.uptime.as_millis()).unwrap_or(u64::MAX),
         "ready": reasons.is_empty(),
         "reasons": reasons,
-        "warnings": node.access.problem().into_iter().collect::<Vec<_>>(),
+        "warnings": warnings,
         "login": node.access.required(),
         "read_only": node.registry.settings().read_only,
         "connections": node.connections,

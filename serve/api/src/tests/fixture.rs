@@ -7,10 +7,10 @@ use bytes::Bytes;
 use dockless_meta::MemoryLedger;
 use dockless_oci::Digest;
 use dockless_registry::access::{Access, Action, Pattern, Rule};
-use dockless_registry::{Parts, Registry};
+use dockless_registry::{Parts, Registry, Source};
 use dockless_runtime::disk::write_file_durable;
 use dockless_runtime::simulation::Simulation;
-use dockless_runtime::{Disk as _, MetricRegistry};
+use dockless_runtime::{Disk as _, MetricRegistry, Runtime};
 use dockless_store::MemoryStore;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -47,12 +47,13 @@ impl Node {
             Access::anonymous(),
             Settings::default(),
             dockless_registry::Settings::default(),
+            Vec::new(),
         )
     }
 
     /// Without access control, with other settings of the registry.
     pub(super) fn with(registry: dockless_registry::Settings) -> Self {
-        Self::new(Simulation::new(7), Access::anonymous(), Settings::default(), registry)
+        Self::new(Simulation::new(7), Access::anonymous(), Settings::default(), registry, Vec::new())
     }
 
     /// alice may do everything, bob may pull `team/**`, anybody may pull `public/**`.
@@ -62,7 +63,16 @@ impl Node {
 
     /// As [`Node::guarded`], with other settings of the door.
     pub(super) fn guarded_with(settings: Settings) -> Self {
+        Self::guarded_with_sources(settings, |_| Vec::new())
+    }
+
+    /// As [`Node::guarded_with`], with others to ask.
+    pub(super) fn guarded_with_sources(
+        settings: Settings,
+        sources: impl FnOnce(&Runtime) -> Vec<Arc<dyn Source>>,
+    ) -> Self {
         let simulation = Simulation::new(7);
+        let sources = sources(&simulation.runtime());
         let disk = simulation.disk();
         disk.create_dir_all(Path::new("/etc")).unwrap();
         write_file_durable(&*disk, Path::new("/etc/htpasswd"), HTPASSWD.as_bytes(), true).unwrap();
@@ -78,7 +88,7 @@ impl Node {
         ];
         let (runtime, file) = (simulation.runtime(), "/etc/htpasswd".into());
         let access = Access::from_htpasswd(runtime, file, rules, [1; 32], Default::default()).unwrap();
-        Self::new(simulation, access, settings, dockless_registry::Settings::default())
+        Self::new(simulation, access, settings, dockless_registry::Settings::default(), sources)
     }
 
     fn new(
@@ -86,6 +96,7 @@ impl Node {
         access: Access,
         settings: Settings,
         registry: dockless_registry::Settings,
+        sources: Vec<Arc<dyn Source>>,
     ) -> Self {
         let runtime = simulation.runtime();
         let metrics = Arc::new(MetricRegistry::new());
@@ -94,6 +105,7 @@ impl Node {
             blobs: MemoryStore::new(runtime.clone(), dockless_store::Settings::default()),
             runtime: runtime.clone(),
             settings: registry,
+            sources,
             metrics: &metrics,
         };
         let facts = NodeFacts { version: "1.2.3".to_owned(), ..NodeFacts::default() };

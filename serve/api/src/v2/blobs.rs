@@ -20,7 +20,7 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &s
     call.require(repository, Action::Pull)?;
     let digest = super::digest(digest)?;
     if *call.method == Method::HEAD {
-        let size = call.registry.blob_size(repository, &digest)?;
+        let size = call.registry.blob_size(&call.asked(repository), &digest).await?;
         let mut response = match conditions::not_modified(call, &digest) {
             Some(response) => response,
             None => reply::empty(StatusCode::OK),
@@ -32,7 +32,7 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, digest: &s
         }
         return Ok(response);
     }
-    let content = call.registry.blob(repository, &digest).await?;
+    let content = call.registry.blob(&call.asked(repository), &digest).await?;
     if let Some(mut response) = conditions::not_modified(call, &digest) {
         describe(call, response.headers_mut(), &digest);
         return Ok(response);

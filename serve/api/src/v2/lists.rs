@@ -23,16 +23,17 @@ struct Catalog<'a> {
 }
 
 /// `GET /v2/<name>/tags/list`
-pub(super) fn tags(call: &Call<'_>, repository: &RepositoryName) -> Answer {
+pub(super) async fn tags(call: &Call<'_>, repository: &RepositoryName) -> Answer {
     call.require(repository, Action::Pull)?;
-    let page = call.registry.tags(repository, call.query.page_size()?, call.query.get("last"))?;
+    let page =
+        call.registry.tags(&call.asked(repository), call.query.page_size()?, call.query.get("last")).await?;
     let tags: Vec<String> = page.items.iter().map(ToString::to_string).collect();
     let body = json(&TagList { name: repository.as_str(), tags: &tags });
     Ok(page_response(call, &format!("/v2/{repository}/tags/list"), body, page.next.as_deref()))
 }
 
 /// `GET /v2/_catalog`
-pub(super) fn catalog(call: &Call<'_>) -> Answer {
+pub(super) async fn catalog(call: &Call<'_>) -> Answer {
     if !call.caller.may_list() {
         if call.caller.user().is_some() && !call.caller.is_entitled_to_list() {
             let message = format!("{} may not list the repositories", call.caller.subject());
@@ -40,7 +41,7 @@ pub(super) fn catalog(call: &Call<'_>) -> Answer {
         }
         return Err(call.challenge());
     }
-    let page = call.registry.catalog(&call.caller, call.query.page_size()?, call.query.get("last"))?;
+    let page = call.registry.catalog(&call.caller, call.query.page_size()?, call.query.get("last")).await?;
     let names: Vec<String> = page.items.iter().map(ToString::to_string).collect();
     let body = json(&Catalog { repositories: &names });
     Ok(page_response(call, "/v2/_catalog", body, page.next.as_deref()))

@@ -25,7 +25,7 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, reference:
         Err(ReferenceError::Tag(_)) => return Err(Error::ManifestUnknown.into()),
     };
     if *call.method == Method::HEAD {
-        let head = call.registry.manifest_head(repository, &reference)?;
+        let head = call.registry.manifest_head(&call.asked(repository), &reference).await?;
         if let Some(response) = conditions::not_modified(call, &head.digest) {
             return Ok(with_headers(call, response, &reference, &head.digest));
         }
@@ -34,7 +34,7 @@ pub(super) async fn get(call: &Call<'_>, repository: &RepositoryName, reference:
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(head.size));
         return Ok(with_headers(call, response, &reference, &head.digest));
     }
-    let manifest = call.registry.manifest(repository, &reference).await?;
+    let manifest = call.registry.manifest(&call.asked(repository), &reference).await?;
     if let Some(response) = conditions::not_modified(call, &manifest.digest) {
         return Ok(with_headers(call, response, &reference, &manifest.digest));
     }
@@ -74,7 +74,7 @@ pub(super) async fn put(call: &mut Call<'_>, repository: &RepositoryName, refere
         other @ InboundError::Idle => other.into(),
     })?;
     let request = PutRequest { reference, tags, content_type, bytes, if_match };
-    let done: PutDone = call.registry.put_manifest(repository, request).await?;
+    let done: PutDone = call.registry.put_manifest(&call.asked(repository), request).await?;
     let mut response = reply::empty(StatusCode::CREATED);
     let headers = response.headers_mut();
     reply::set(headers, header::LOCATION, &format!("/v2/{repository}/manifests/{}", done.digest));
@@ -118,11 +118,11 @@ fn tags(call: &Call<'_>, reference: &Reference) -> Result<Vec<Tag>, ApiError> {
 /// `DELETE /v2/<name>/manifests/<reference>`: a tag alone, or a manifest with every tag that points to it.
 pub(super) async fn delete(call: &Call<'_>, repository: &RepositoryName, reference: &str) -> Answer {
     call.require(repository, Action::Delete)?;
-    match Reference::parse(reference) {
+    let reference = match Reference::parse(reference) {
+        Ok(reference) => reference,
         Err(ReferenceError::Digest(error)) => return Err(ApiError::digest(reference, error)),
         Err(ReferenceError::Tag(_)) => return Err(Error::ManifestUnknown.into()),
-        Ok(Reference::Tag(tag)) => call.registry.delete_tag(repository, &tag).await?,
-        Ok(Reference::Digest(digest)) => call.registry.delete_manifest(repository, &digest).await?,
-    }
+    };
+    call.registry.delete(&call.asked(repository), &reference).await?;
     Ok(reply::empty(StatusCode::ACCEPTED))
 }

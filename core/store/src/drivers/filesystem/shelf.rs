@@ -148,6 +148,20 @@ impl Shelf {
         Ok(())
     }
 
+    /// Takes the file of `digest` away. The caller holds the lock of the digest. Blocks.
+    pub(crate) fn remove(&self, digest: &Digest) -> io::Result<()> {
+        let (disk, layout) = (self.ground.disk(), &self.ground.layout);
+        self.open.forget(digest);
+        lock(&self.verified).remove(digest);
+        for path in [layout.blob(digest), layout.chain(digest)] {
+            match disk.remove(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the file of `digest` aside if it still is the one that was found damaged. The caller holds the lock of
     /// the digest. Blocks.
     pub(crate) fn quarantine(&self, digest: &Digest, damaged: Stat) -> io::Result<()> {

@@ -60,6 +60,7 @@ impl Live {
             blobs,
             runtime: runtime.clone(),
             settings: dockless_registry::Settings::default(),
+            sources: Vec::new(),
             metrics: &metrics,
         });
         let access = Arc::new(Access::anonymous());

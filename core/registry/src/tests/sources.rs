@@ -1,0 +1,11 @@
+//! A registry with sources: what it answers of theirs, what it takes over, and what never gets out.
+
+mod askings;
+mod fixture;
+mod front;
+mod lists;
+mod pulls;
+mod pushes;
+mod races;
+mod secrets;
+mod transfers;

@@ -1,0 +1,241 @@
+//! The driver for engines that speak docker's API and keep unpacked layers: docker with a graph driver, and podman.
+//!
+//! Such an engine has no manifests that it could give, and of each layer only the plain tar can be had. So the manifest
+//! is made here (see [`manifest`](super::manifest)), and a layer is served under its diffID: rebuilt where it lies if
+//! the storage directory can be read, else out of one export of the image.
+
+pub(crate) mod api;
+mod storage;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use dockless_oci::Digest;
+use dockless_registry::{Blob, Manifest, SourceError, SourceStatus, StoreError};
+use dockless_store::BlobRead;
+
+use self::api::{About, IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row, Version};
+use self::storage::Storage;
+use super::driver::{Driver, Image};
+use super::ground::Ground;
+use super::load::{self, Load};
+use super::manifest::{Part, manifest};
+use super::name::EngineName;
+use super::saves::{Order, Saved};
+use crate::layer::LayerError;
+
+/// docker or podman.
+pub(crate) struct Docker {
+    ground: Arc<Ground>,
+    podman: bool,
+    description: String,
+    /// Or why layers cannot be read in place.
+    storage: Result<Storage, String>,
+}
+
+/// The bytes of a small blob, verified.
+struct Memory(Bytes);
+
+impl Docker {
+    /// The driver for the engine that answered with this version and this about itself.
+    pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
+        let podman = version.is_podman();
+        let storage =
+            Storage::open(ground.runtime.clone(), podman, Path::new(&about.root), &about.driver).await;
+        if let Err(reason) = &storage {
+            tracing::info!(engine = %ground.address, reason, "layers are exported by the engine");
+        }
+        let name = if podman { "podman" } else { "docker" };
+        let description = format!("{name} {}, {}", version.version, about.driver);
+        Self { ground, podman, description, storage }
+    }
+
+    async fn inspect(&self, name: &str) -> Result<Option<(Image, Arc<[Digest]>)>, SourceError> {
+        let path = format!("/images/{name}/json");
+        let Some(inspected) = self.ground.socket.json::<Inspected>(&path, IMAGE_BYTES_MAX).await? else {
+            return Ok(None);
+        };
+        let layers: Arc<[Digest]> = inspected.root.layers.unwrap_or_default().into();
+        let Some(image) = inspected.row.image() else { return Ok(None) };
+        self.ground.layers_of.insert(image.id.clone(), layers.clone());
+        Ok(Some((image, layers)))
+    }
+
+    /// The diffIDs of an image, bottom first; `None` when it is gone.
+    async fn diff_ids(&self, image: &Image) -> Result<Option<Arc<[Digest]>>, SourceError> {
+        if let Some(layers) = self.ground.layers_of.get(&image.id) {
+            return Ok(Some(layers));
+        }
+        let inspected = self.inspect(image.id.as_str()).await?;
+        Ok(inspected.filter(|(found, _)| found.id == image.id).map(|(_, layers)| layers))
+    }
+
+    /// The manifest, by what lies in the storage directory.
+    async fn manifest_in_place(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, String> {
+        let storage = self.storage.as_ref().map_err(Clone::clone)?;
+        let words = |error: LayerError| error.to_string();
+        let config = storage.config(&image.id).await.map_err(words)?.ok_or("its config is not there")?;
+        let config = Part { digest: image.id.clone(), size: config.len() as u64 };
+        let mut layers = Vec::with_capacity(diff_ids.len());
+        for place in storage.layers(diff_ids).await.map_err(words)? {
+            let size = self.ground.layers.size(&place).await.map_err(words)?;
+            layers.push(Part { digest: place.diff_id, size });
+        }
+        Ok(manifest(&config, &layers))
+    }
+
+    /// The config or a layer, out of the storage directory.
+    async fn blob_in_place(
+        &self,
+        image: &Image,
+        diff_ids: &[Digest],
+        digest: &Digest,
+    ) -> Result<Blob, String> {
+        let storage = self.storage.as_ref().map_err(Clone::clone)?;
+        let words = |error: LayerError| error.to_string();
+        if *digest == image.id {
+            let config = storage.config(digest).await.map_err(words)?.ok_or("its config is not there")?;
+            return Ok(Blob::new(config.len() as u64, Arc::new(Memory(config))));
+        }
+        let places = storage.layers(diff_ids).await.map_err(words)?;
+        let place =
+            places.into_iter().find(|place| place.diff_id == *digest).ok_or("the layer is not there")?;
+        self.ground.layers.open(&place).await.map_err(words)
+    }
+
+    /// The image's blobs in the spool; exported first where they are not.
+    async fn save(
+        &self,
+        image: &Image,
+        diff_ids: &[Digest],
+        reason: String,
+    ) -> Result<Option<Saved>, SourceError> {
+        let path = format!("/images/{}/get", image.id);
+        let order = Order { image: image.id.clone(), path, wanted: wanted(image, diff_ids), reason };
+        self.ground.saves.save(&self.ground.socket, order).await
+    }
+
+    /// The manifest, where that takes no export.
+    async fn manifest_at_hand(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, Problem> {
+        if let Some(known) = self.ground.manifests.get(&image.id) {
+            return Ok(known);
+        }
+        let made = match self.manifest_in_place(image, diff_ids).await {
+            Ok(made) => made,
+            Err(reason) => {
+                let held = self.ground.saves.held(&wanted(image, diff_ids)).await.map_err(Problem::Failed)?;
+                manifest_of(image, diff_ids, &held.ok_or(Problem::NeedsExport(reason))?)
+            }
+        };
+        self.ground.manifests.insert(image.id.clone(), made.clone());
+        Ok(made)
+    }
+}
+
+/// Why there is no manifest at hand.
+enum Problem {
+    /// The image has to be exported, because of this.
+    NeedsExport(String),
+    Failed(SourceError),
+}
+
+/// All blobs of an image.
+fn wanted(image: &Image, diff_ids: &[Digest]) -> BTreeSet<Digest> {
+    diff_ids.iter().chain([&image.id]).cloned().collect()
+}
+
+/// The manifest, by what was saved.
+fn manifest_of(image: &Image, diff_ids: &[Digest], saved: &Saved) -> Manifest {
+    let part = |digest: &Digest| Part { digest: digest.clone(), size: saved[digest].size };
+    manifest(&part(&image.id), &diff_ids.iter().map(part).collect::<Vec<_>>())
+}
+
+#[async_trait]
+impl Driver for Docker {
+    fn names_local(&self) -> bool {
+        self.podman
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, SourceError> {
+        let rows: Option<Vec<Row>> = self.ground.socket.json("/images/json", LIST_BYTES_MAX).await?;
+        let images = rows.into_iter().flatten().filter_map(Row::image);
+        Ok(images.filter(|image| !image.names.is_empty()).collect())
+    }
+
+    async fn image(&self, name: &str) -> Result<Option<Image>, SourceError> {
+        let asked = EngineName::parse(name);
+        let found = self.inspect(name).await?.map(|(image, _)| image);
+        // An engine also finds by the beginning of an id, and by half a name.
+        Ok(found.filter(|image| image.names.iter().any(|name| EngineName::parse(name) == asked)))
+    }
+
+    async fn manifest(&self, image: &Image) -> Result<Option<Manifest>, SourceError> {
+        let Some(diff_ids) = self.diff_ids(image).await? else { return Ok(None) };
+        let reason = match self.manifest_at_hand(image, &diff_ids).await {
+            Ok(manifest) => return Ok(Some(manifest)),
+            Err(Problem::Failed(error)) => return Err(error),
+            Err(Problem::NeedsExport(reason)) => reason,
+        };
+        let Some(saved) = self.save(image, &diff_ids, reason).await? else { return Ok(None) };
+        let made = manifest_of(image, &diff_ids, &saved);
+        self.ground.manifests.insert(image.id.clone(), made.clone());
+        Ok(Some(made))
+    }
+
+    async fn child(&self, image: &Image, digest: &Digest) -> Result<Option<Manifest>, SourceError> {
+        let Some(diff_ids) = self.diff_ids(image).await? else { return Ok(None) };
+        match self.manifest_at_hand(image, &diff_ids).await {
+            Ok(manifest) => Ok(Some(manifest).filter(|manifest| manifest.digest == *digest)),
+            Err(Problem::NeedsExport(_)) => Ok(None),
+            Err(Problem::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn blob(&self, image: &Image, digest: &Digest) -> Result<Option<Blob>, SourceError> {
+        let Some(diff_ids) = self.diff_ids(image).await? else { return Ok(None) };
+        if *digest != image.id && !diff_ids.contains(digest) {
+            return Ok(None);
+        }
+        let reason = match self.blob_in_place(image, &diff_ids, digest).await {
+            Ok(blob) => return Ok(Some(blob)),
+            Err(reason) => reason,
+        };
+        let spool = self.ground.saves.spool();
+        if let Some(blob) = spool.open(digest).await? {
+            return Ok(Some(blob));
+        }
+        // Held until the blob is open, so that it does not go before.
+        let Some(_saved) = self.save(image, &diff_ids, reason).await? else { return Ok(None) };
+        spool.open(digest).await
+    }
+
+    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
+        load::load(&self.ground.socket, name, load).await
+    }
+
+    async fn status(&self) -> SourceStatus {
+        let images = self.images().await;
+        let note = self.storage.as_ref().err();
+        SourceStatus {
+            description: self.description.clone(),
+            images: images.as_ref().ok().map(|images| images.len() as u64),
+            problem: images.err().map(|error| error.to_string()),
+            note: note.map(|why| format!("layers are exported by the engine and kept a while: {why}")),
+        }
+    }
+}
+
+#[async_trait]
+impl BlobRead for Memory {
+    fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        Some(Ok(self.0.slice(from..self.0.len().min(from.saturating_add(max)))))
+    }
+
+    async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
+        self.try_read(offset, max).unwrap_or_else(|| Ok(Bytes::new()))
+    }
+}

@@ -1,0 +1,196 @@
+//! Engines that are down, hang, break off or lie; and clients that leave.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+
+use super::*;
+
+/// Polls a future once.
+async fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.poll_unpin(context))).await
+}
+
+fn unavailable<T: fmt::Debug>(result: Result<T, SourceError>) -> String {
+    match result {
+        Err(SourceError::Unavailable(words)) => words,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn damaged<T: fmt::Debug>(result: Result<T, SourceError>) -> String {
+    match result {
+        Err(SourceError::Damaged(words)) => words,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn twenty_who_wait_cost_one_export() {
+    let place = Place::new(vec![app()]);
+    let asks: Vec<_> = (0..20).map(|_| place.tagged("app", "1")).collect();
+    let manifests = join_all(asks).await;
+    assert!(
+        manifests
+            .iter()
+            .all(|manifest| manifest == &manifests[0] && manifest.as_ref().is_ok_and(Option::is_some))
+    );
+    assert_eq!(place.fake.saves(), 1);
+}
+
+#[tokio::test]
+async fn an_export_is_given_up_when_the_last_who_waits_leaves_and_nothing_stays_of_it() {
+    let place = Place::new(vec![app()]);
+    place.fake.gate.forget_permits(usize::MAX);
+    let ask = async || place.tagged("app", "1").await;
+    let (mut one, mut two) = (Box::pin(ask()), Box::pin(ask()));
+    while place.fake.saves() == 0 {
+        assert!(polled(&mut one).await.is_pending() && polled(&mut two).await.is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(one);
+    assert!(polled(&mut two).await.is_pending(), "the other one goes on");
+    assert!(place.fake.given_up.notified().now_or_never().is_none());
+    drop(two);
+    place.fake.given_up.notified().await;
+    while !place.half_files().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    place.fake.gate.add_permits(1);
+    assert!(ask().await.unwrap().is_some());
+    assert_eq!(place.fake.saves(), 2);
+}
+
+#[tokio::test]
+async fn an_export_that_breaks_off_or_lies_leaves_nothing_and_can_be_tried_again() {
+    let place = Place::new(vec![app()]);
+    for at in [0, 100, 600, 5_000, 1_200_000] {
+        place.fake.behave(Manner::Cuts(at));
+        let words = unavailable(place.tagged("app", "1").await);
+        assert!(words.contains("broke off"), "{at}: {words}");
+    }
+    place.fake.behave(Manner::Garbage);
+    let words = damaged(place.tagged("app", "1").await);
+    assert!(words.contains("a header of the archive is damaged"), "{words}");
+    for manner in [Manner::Lacks, Manner::Turns] {
+        place.fake.behave(manner);
+        let words = damaged(place.tagged("app", "1").await);
+        let missing = Digest::sha256(&[0; 1024]);
+        assert!(words.contains(&format!("{missing} is not in it")), "{words}");
+        assert!(words.contains(app().id().as_str()), "{words}");
+    }
+    place.fake.behave(Manner::Well);
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    while !place.half_files().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_does_not_fit_into_the_spool_is_refused_in_words() {
+    let place = Place::new(vec![app()]);
+    let engine = Place::engine(place.directory.path(), place.clock.clone(), Share::All, 1_000_000);
+    let words = unavailable(engine.manifest(&asked("app"), &Reference::parse("1").unwrap()).await);
+    assert!(
+        words.contains("1500000 bytes") && words.contains("may hold 1000000 bytes; allow more"),
+        "{words}"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_that_is_down_is_told_of_and_found_again() {
+    let mut place = Place::new(vec![app()]);
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    place.stop();
+    let words = unavailable(place.tagged("app", "1").await);
+    let socket = format!("unix://{}/engine.sock", place.directory.path().display());
+    assert_eq!(words, format!("the engine at {socket} is not there: no such socket; is it running?"));
+    let status = place.engine.status().await;
+    assert_eq!((status.images, status.problem), (None, Some(words)));
+    // It comes back as another one.
+    place.fake = Arc::new(Fake { podman: true, ..Fake::new(vec![app()]) });
+    place.start();
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    let status = place.engine.status().await;
+    assert_eq!(status.description, "podman 4.3.1, overlay2");
+    assert_eq!((status.images, status.problem), (Some(1), None));
+}
+
+#[tokio::test]
+async fn an_engine_without_readable_storage_says_so() {
+    let place = Place::new(vec![app()]);
+    let status = place.engine.status().await;
+    assert_eq!(status.description, "docker 20.10.24+dfsg1, overlay2");
+    let note = status.note.unwrap();
+    assert!(note.contains("/nowhere/at/all"), "{note}");
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_is_given_up_after_its_limit() {
+    let place = Place::new(vec![app()]);
+    for (path, limit, words) in [
+        ("/version", 5, "did not say what it is within 5 s: does it hang?"),
+        ("/info", 5, "did not say what it is within 5 s: does it hang?"),
+        ("/images/docker.io", 10, "did not answer within 10 s: does it hang?"),
+        ("/get", 15 * 60, "did not answer within 900 s: does it hang?"),
+    ] {
+        place.fake.behave(Manner::Hangs(path));
+        let mut ask = Box::pin(place.tagged("app", "1"));
+        tokio::select! {
+            biased;
+            early = &mut ask => panic!("{path}: {early:?}"),
+            () = place.fake.hanging.notified() => {}
+        }
+        place.clock.advance(Duration::from_secs(limit));
+        let told = unavailable(ask.await);
+        assert!(told.ends_with(words), "{path}: {told}");
+        // What took long to fail is not tried again at once.
+        if path == "/version" {
+            assert_eq!(unavailable(place.tagged("app", "1").await), told);
+        }
+        place.clock.advance(Duration::from_secs(limit));
+    }
+    place.fake.behave(Manner::Well);
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_export_that_stalls_is_given_up() {
+    let place = Place::new(vec![app()]);
+    place.fake.gate.forget_permits(usize::MAX);
+    let mut ask = Box::pin(place.tagged("app", "1"));
+    while place.fake.saves() == 0 {
+        assert!(polled(&mut ask).await.is_pending());
+        tokio::task::yield_now().await;
+    }
+    let told = loop {
+        place.clock.advance(Duration::from_secs(60));
+        match polled(&mut ask).await {
+            Poll::Ready(told) => break unavailable(told),
+            Poll::Pending => tokio::task::yield_now().await,
+        }
+    };
+    assert!(told.ends_with("sent nothing for 60 s: does it hang?"), "{told}");
+    place.fake.given_up.notified().await;
+}
+
+#[tokio::test]
+async fn what_is_no_engine_that_we_know_is_told_in_words() {
+    let place = Place::new(vec![app()]);
+    for (manner, words) in [
+        (Manner::Fails, "answered 500: the disk is on fire"),
+        (Manner::Containerd, "name containerd's own socket instead"),
+        (Manner::Foreign, "is containerd, which is not supported yet"),
+    ] {
+        place.fake.behave(manner);
+        let told = unavailable(place.tagged("app", "1").await);
+        assert!(told.ends_with(words), "{told}");
+    }
+    place.fake.behave(Manner::Well);
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    place.fake.behave(Manner::Fails);
+    let told = unavailable(place.tagged("app", "1").await);
+    assert!(told.ends_with("the disk is on fire"), "{told}");
+}

@@ -1,0 +1,56 @@
+//! Entry points for fuzzing: one total function for each reader of foreign bytes, with its invariants inside.
+//!
+//! `tests/corpus.rs` replays the committed corpus and mutations of it; a fuzzer can be linked to the same list.
+
+use bytes::Bytes;
+use dockless_registry::{Asked, Principal};
+
+use crate::engine::archive::{Archive, ArchiveError, Event};
+use crate::engine::name::{EngineName, candidates, listed};
+pub use crate::layer::fuzz::{layer_headers, layer_metadata, layer_packed};
+
+/// A function that takes any bytes and panics only when an invariant of ours is broken.
+pub type Target = fn(&[u8]);
+
+/// All targets with the names of their corpus folders.
+pub const TARGETS: [(&str, Target); 5] = [
+    ("archive", archive),
+    ("name", name),
+    ("layer_metadata", layer_metadata),
+    ("layer_packed", layer_packed),
+    ("layer_headers", layer_headers),
+];
+
+/// An archive reads the same in one piece and byte by byte, and gives each file as long as it announced it.
+pub fn archive(bytes: &[u8]) {
+    assert_eq!(files(bytes, bytes.len().max(1)), files(bytes, 1));
+}
+
+fn files(archive: &[u8], piece: usize) -> Result<Vec<(u64, Vec<u8>)>, ArchiveError> {
+    let (mut reader, mut files) = (Archive::new(), Vec::new());
+    for part in archive.chunks(piece) {
+        let mut input = Bytes::copy_from_slice(part);
+        while let Some(event) = reader.next(&mut input)? {
+            match event {
+                Event::Begin(size) => files.push((size, Vec::new())),
+                Event::Data(data) => files.last_mut().expect("a file has begun").1.extend_from_slice(&data),
+                Event::End => {
+                    let (size, bytes) = files.last().expect("a file has begun");
+                    assert_eq!(*size, bytes.len() as u64);
+                }
+            }
+        }
+        assert!(input.is_empty());
+    }
+    reader.finish().map(|()| files)
+}
+
+/// A name that is read and listed leads back to the image.
+pub fn name(bytes: &[u8]) {
+    let Some(name) = std::str::from_utf8(bytes).ok().and_then(EngineName::parse) else { return };
+    for local in [false, true] {
+        let Some(repository) = listed(&name.repository, local) else { continue };
+        let asked = Asked { repository, namespace: None, principal: Principal::Anonymous };
+        assert!(candidates(&asked, local).contains(&name.repository));
+    }
+}
