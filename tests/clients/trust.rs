@@ -1,49 +1,15 @@
 //! `dockless trust`: another host, on an address that is not loopback, refuses the node's certificate before and
 //! accepts it after, in docker, podman, skopeo and containerd, and again refuses it when the trust is taken back.
 
-use std::path::Path;
-
-use dockless_testkit::process::{Options, binary};
+use dockless_testkit::process::Options;
 
 use crate::inside::layout::GREETING;
 use crate::inside::network::Network;
-use crate::inside::tool::{Tool, says};
-use crate::inside::{Containerd, Dockerd, Flavour, Layout, Node, Room};
+use crate::inside::tool::says;
+use crate::inside::{Containerd, Dockerd, Elsewhere, Flavour, Layout, Node, Room};
 
 /// A client's refusal of a certificate that nobody vouches for.
 const UNKNOWN: &str = "x509: certificate signed by unknown authority";
-
-/// A node that the namespace reaches, and what is needed to pull from it there.
-struct Elsewhere {
-    room: Room,
-    network: Network,
-    /// `ADDRESS:PORT` as the namespace names the node.
-    host: String,
-}
-
-impl Elsewhere {
-    /// A program inside the namespace.
-    fn tool(&self, program: &str) -> Tool {
-        self.room.tool("nsenter").arg(format!("--net=/run/netns/{}", self.network.name())).arg(program)
-    }
-
-    fn trust(&self, words: &str) -> Tool {
-        self.tool(&binary().display().to_string()).arg("trust").words(words).arg(&self.host)
-    }
-
-    fn files(&self) -> Vec<bool> {
-        ["/etc/docker/certs.d", "/etc/containers/certs.d", "/etc/containerd/certs.d"]
-            .map(|folder| Path::new(folder).join(&self.host).join("ca.crt").exists())
-            .to_vec()
-    }
-}
-
-impl Drop for Elsewhere {
-    fn drop(&mut self) {
-        // A failed test leaves nothing in /etc either.
-        let _ = self.trust("--undo --yes").run();
-    }
-}
 
 #[test]
 fn a_host_elsewhere_trusts_the_node_and_takes_it_back() {

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod bench;
+mod image;
 mod pages;
 mod program;
 mod test;
@@ -26,7 +27,9 @@ const USAGE: &str = "usage: cargo xtask <command>
   test --clients    these, then the real clients; needs root, installs Debian packages and builds Go tools by name
   test --clients=all  helm, cosign and notation too; they take minutes to build
   bench [KEY=VALUE]...  this registry against its peers, interleaved; writes docs/benchmarks/; some twenty minutes.
-                    rounds=3 seconds=2 large_mib=1024 only=WORD output=docs/benchmarks";
+                    rounds=3 seconds=2 large_mib=1024 only=WORD output=docs/benchmarks
+  image             the node as a container image, target/image/dockless.tar, for docker load, podman load and skopeo;
+                    no engine is needed to make it. --profile=dev is built in less time; --json";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         ["test", "--clients"] => test::run(&root, test::Clients::Usual),
         ["test", "--clients=all"] => test::run(&root, test::Clients::All),
         ["bench", rest @ ..] => bench::run(&root, rest),
+        ["image", rest @ ..] => test::target(&root).and_then(|target| image::run(&root, &target, rest)),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

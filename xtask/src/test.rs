@@ -6,8 +6,12 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 
+use crate::image;
 use crate::program::Program;
 use summary::Summary;
+
+/// The profile of the image that the clients run: that of the binary, so that little is compiled twice.
+const IMAGE_PROFILE: &str = "dev";
 
 /// Which real clients are part of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(crate) fn run(root: &Path, clients: Clients) -> Result<(), String> {
     if clients != Clients::None {
         packages::install()?;
         tools::build(root, &target, clients == Clients::All)?;
+        // Before the binary: both are linked to the same place, and the tests are to find the one that is not static.
+        image::write(root, &image::path(&target, IMAGE_PROFILE), IMAGE_PROFILE)?;
     }
     let binary = build(root, &target)?;
     let mut summary = Summary::default();
@@ -42,7 +48,7 @@ pub(crate) fn run(root: &Path, clients: Clients) -> Result<(), String> {
 }
 
 /// The directory that cargo builds into, whatever the environment says.
-fn target(root: &Path) -> Result<PathBuf, String> {
+pub(crate) fn target(root: &Path) -> Result<PathBuf, String> {
     let text = Program::cargo(root)
         .arguments(["metadata", "--no-deps", "--format-version=1", "--locked"])
         .output()?;
@@ -72,6 +78,7 @@ fn cargo_test(
         .arguments(["--"])
         .arguments(filter)
         .variable("DOCKLESS_BIN", binary)
+        .variable("DOCKLESS_IMAGE", image::path(target, IMAGE_PROFILE))
         .variable("DOCKLESS_TOOLS", target.join("tools"));
     let passed = program.lines(|line| summary.read(line))?;
     summary.ended(passed);

@@ -1,6 +1,7 @@
 //! One container engine as a source.
 
 pub(crate) mod archive;
+pub(crate) mod containerd;
 mod current;
 mod docker;
 pub(crate) mod driver;

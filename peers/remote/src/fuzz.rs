@@ -6,6 +6,8 @@ use bytes::Bytes;
 use dockless_registry::{Asked, Principal};
 
 use crate::engine::archive::{Archive, ArchiveError, Event};
+use crate::engine::containerd::frames::{FrameError, Frames};
+use crate::engine::containerd::services;
 use crate::engine::name::{EngineName, candidates, listed};
 pub use crate::layer::fuzz::{layer_headers, layer_metadata, layer_packed};
 
@@ -13,8 +15,10 @@ pub use crate::layer::fuzz::{layer_headers, layer_metadata, layer_packed};
 pub type Target = fn(&[u8]);
 
 /// All targets with the names of their corpus folders.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("archive", archive),
+    ("call_frames", call_frames),
+    ("call_images", call_images),
     ("name", name),
     ("layer_metadata", layer_metadata),
     ("layer_packed", layer_packed),
@@ -52,5 +56,35 @@ pub fn name(bytes: &[u8]) {
         let Some(repository) = listed(&name.repository, local) else { continue };
         let asked = Asked { repository, namespace: None, principal: Principal::Anonymous };
         assert!(candidates(&asked, local).contains(&name.repository));
+    }
+}
+
+/// The answer to a call of containerd holds the same messages in one piece and byte by byte.
+pub fn call_frames(bytes: &[u8]) {
+    assert_eq!(messages(bytes, bytes.len().max(1)), messages(bytes, 1));
+}
+
+fn messages(answer: &[u8], piece: usize) -> (Vec<Bytes>, Result<(), FrameError>) {
+    let (mut frames, mut messages) = (Frames::new(1 << 16), Vec::new());
+    for part in answer.chunks(piece) {
+        frames.push(part);
+        loop {
+            match frames.next() {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => break,
+                Err(error) => return (messages, Err(error)),
+            }
+        }
+    }
+    (messages, frames.finish())
+}
+
+/// Whatever containerd lists, a name and a target that are read stand in it.
+pub fn call_images(bytes: &[u8]) {
+    let Ok(Some(images)) = services::images(Bytes::copy_from_slice(bytes)) else { return };
+    for image in images {
+        for text in [image.name.as_bytes(), image.target.as_str().as_bytes()] {
+            assert!(text.is_empty() || bytes.windows(text.len()).any(|window| window == text));
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::room::Room;
 use super::tool::Tool;
 
@@ -14,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LOOKS_MAX: usize = 600;
 
 /// A daemon as a child process.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
     log: PathBuf,
 }
@@ -22,7 +24,7 @@ struct Daemon {
 impl Daemon {
     /// Starts `command` with its output in a file, and waits until `ready`.
     #[track_caller]
-    fn start(mut command: Command, log: PathBuf, ready: impl Fn() -> bool) -> Self {
+    pub(super) fn start(mut command: Command, log: PathBuf, ready: impl Fn() -> bool) -> Self {
         let file = File::create(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -42,12 +44,18 @@ impl Daemon {
     fn said(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        kill_process(id, signal).unwrap();
+    }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // The shell's own `kill`: the program is not on every machine.
-        let _ = Command::new("sh").args(["-c", &format!("kill {}", self.child.id())]).status();
+        // The shell's own `kill`: the program is not on every machine. One that a test stopped hears nothing else.
+        let id = self.child.id();
+        let _ = Command::new("sh").args(["-c", &format!("kill -CONT {id}; kill {id}")]).status();
         for _ in 0..LOOKS_MAX {
             match self.child.try_wait() {
                 Ok(None) => std::thread::sleep(PAUSE),
@@ -56,6 +64,37 @@ impl Drop for Daemon {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// How a dockerd is started.
+#[derive(Clone, Default)]
+pub(crate) struct DockerdOptions<'a> {
+    /// The namespace whose network it has; none is this machine's.
+    pub(crate) network: Option<&'a str>,
+    /// Further arguments.
+    pub(crate) arguments: &'a [&'a str],
+    /// Further environment.
+    pub(crate) environment: &'a [(&'a str, &'a str)],
+    /// Whether it keeps its data, until it ends, where no other process sees it.
+    pub(crate) hidden: bool,
+}
+
+impl DockerdOptions<'_> {
+    /// What begins the command.
+    fn command(&self, root: &Path) -> Command {
+        // Not `ip netns exec`: it mounts /sys anew and hides the cgroups that dockerd needs.
+        let network = self.network.map(|name| format!("--net=/run/netns/{name}"));
+        let mount = format!("mount -t tmpfs tmpfs {} && exec dockerd \"$@\"", root.display());
+        let words: Vec<&str> = match (&network, self.hidden) {
+            (Some(network), _) => vec!["nsenter", network, "dockerd"],
+            (None, true) => vec!["unshare", "--mount", "sh", "-c", &mount, "sh"],
+            (None, false) => vec!["dockerd"],
+        };
+        fs::create_dir_all(root).unwrap();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
+        command
     }
 }
 
@@ -71,13 +110,15 @@ impl Dockerd {
     /// Starts one in the network of this machine, or in a namespace.
     #[track_caller]
     pub(crate) fn start(room: &Room, network: Option<&str>) -> Self {
+        Self::with(room, &DockerdOptions { network, ..DockerdOptions::default() })
+    }
+
+    /// Starts one over what an earlier one left in this room.
+    #[track_caller]
+    pub(crate) fn with(room: &Room, options: &DockerdOptions<'_>) -> Self {
         let folder = room.path("dockerd");
         fs::create_dir_all(&folder).unwrap();
-        // Not `ip netns exec`: it mounts /sys anew and hides the cgroups that dockerd needs.
-        let mut command = Command::new(if network.is_some() { "nsenter" } else { "dockerd" });
-        if let Some(name) = network {
-            command.arg(format!("--net=/run/netns/{name}")).arg("dockerd");
-        }
+        let mut command = options.command(&folder.join("root"));
         let socket = format!("unix://{}", folder.join("docker.sock").display());
         command.arg("--data-root").arg(folder.join("root")).arg("--exec-root").arg(folder.join("exec"));
         command.arg("--pidfile").arg(folder.join("pid")).args([
@@ -86,10 +127,26 @@ impl Dockerd {
             "--bridge=none",
             "--iptables=false",
         ]);
+        command.args(options.arguments).envs(options.environment.iter().copied());
         command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DOCKER_CONFIG", room.path("docker"));
         let ready = || room.tool("/usr/bin/docker").words(&format!("-H {socket} version")).run().succeeded();
         let daemon = Daemon::start(command, room.path("dockerd.log"), ready);
         Self { daemon: Some(daemon), socket: socket.clone(), client: "/usr/bin/docker".to_owned() }
+    }
+
+    /// Ends it as an operator does, and waits for it.
+    pub(crate) fn stop(&mut self) {
+        drop(self.daemon.take());
+    }
+
+    /// Hangs it: it keeps its socket and answers nothing.
+    pub(crate) fn hang(&self) {
+        self.daemon.as_ref().unwrap().signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.daemon.as_ref().unwrap().signal(Signal::CONT);
     }
 
     /// The same daemon, spoken to by another client.
@@ -142,6 +199,34 @@ impl Drop for Dockerd {
             eprintln!("dockerd's last words, the latest first:\n{}", last.join("\n"));
         }
         drop(self.daemon.take());
+    }
+}
+
+/// podman as an engine: its service, over the storage of a room.
+pub(crate) struct PodmanService {
+    _daemon: Daemon,
+    socket: PathBuf,
+}
+
+impl PodmanService {
+    #[track_caller]
+    pub(crate) fn start(room: &Room) -> Self {
+        let socket = room.path("run/podman.sock");
+        let address = format!("unix://{}", socket.display());
+        let mut command = Command::new("podman");
+        command
+            .arg("--tmpdir")
+            .arg(room.path("run/libpod"))
+            .args(["system", "service", "--time=0", &address]);
+        command.env_clear().envs(room.environment()).current_dir(room.path("tmp"));
+        let ready = || room.tool("curl").words("--silent --fail --unix-socket").arg(&socket);
+        let ready = || ready().arg("http://podman/_ping").run().succeeded();
+        Self { _daemon: Daemon::start(command, room.path("podman.log"), ready), socket: socket.clone() }
+    }
+
+    /// Where it listens, as `--engine` names it.
+    pub(crate) fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
     }
 }
 

@@ -1,16 +1,18 @@
 //! The node under test, with its own account of what it sent and received.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use dockless_oci::digest::Digest;
-use dockless_testkit::process::{Options, Process};
+use dockless_testkit::process::{Options, Process, binary};
 use dockless_testkit::push::with_parameter;
 use dockless_testkit::{Answer, Client};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::layout::{Layout, Stored};
+use super::tool::Tool;
 
 /// What a pull may cost beside the content: pings, tokens, manifests asked for twice, and the metrics page itself.
 const TALK_MAX: u64 = 256 << 10;
@@ -41,6 +43,32 @@ impl Node {
         self
     }
 
+    /// Ends it and starts it again over its data, on its port, with the arguments that are given.
+    pub(crate) fn restarted(self, options: &Options) -> Self {
+        let port = self.address().port();
+        let (_, directory) = self.process.stop();
+        let process = Process::start_in(directory, &Options { port, ..options.clone() });
+        let client = process.client();
+        Self { process, client, runtime: self.runtime }
+    }
+
+    /// One of its own verbs, asked of it.
+    pub(crate) fn verb(&self, words: &str) -> Tool {
+        Tool::new(binary()).words(words).env("DOCKLESS_DATA", self.data())
+    }
+
+    /// Its data directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.process.data()
+    }
+
+    /// The most memory that it ever had, in bytes.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.process.address()
     }
@@ -69,7 +97,7 @@ impl Node {
     }
 
     /// A counter of `/metrics`.
-    fn counter(&self, name: &str) -> u64 {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
         let page = self.get("/metrics").expect(200);
         let text = std::str::from_utf8(&page.body).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -192,5 +220,13 @@ impl Node {
             .runtime
             .block_on(self.client.put(&target).body(layout.bytes(&blob.digest)).send())
             .expect(201);
+    }
+
+    /// A file beside the node's data, for what it is configured with.
+    pub(crate) fn beside(name: &str, text: &str) -> (std::sync::Arc<tempfile::TempDir>, PathBuf) {
+        let folder = tempfile::TempDir::with_prefix("dockless-settings-").unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        (std::sync::Arc::new(folder), path)
     }
 }

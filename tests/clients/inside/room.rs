@@ -1,5 +1,6 @@
 //! Where a client lives: its home, its credentials, its storage, all in a folder that goes away with the test.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,17 +52,25 @@ impl Room {
 
     /// A program in this room's environment.
     pub(crate) fn tool(&self, program: &str) -> Tool {
-        Tool::new(program)
-            .env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools().display()))
-            .env("LANG", "C")
-            .env("HOME", self.path("home"))
-            .env("TMPDIR", self.path("tmp"))
-            .env("XDG_RUNTIME_DIR", self.path("run"))
-            .env("DOCKER_CONFIG", self.path("docker"))
-            .env("REGISTRY_AUTH_FILE", self.path("auth.json"))
-            .env("CONTAINERS_CONF", self.path("containers.conf"))
-            .env("CONTAINERS_STORAGE_CONF", self.path("storage.conf"))
+        let environment = self.environment().into_iter();
+        environment
+            .fold(Tool::new(program), |tool, (name, value)| tool.env(name, value))
             .within(self.folder.path())
+    }
+
+    /// What tells programs where this room is.
+    pub(crate) fn environment(&self) -> [(&'static str, OsString); 9] {
+        [
+            ("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", tools().display()).into()),
+            ("LANG", "C".into()),
+            ("HOME", self.path("home").into()),
+            ("TMPDIR", self.path("tmp").into()),
+            ("XDG_RUNTIME_DIR", self.path("run").into()),
+            ("DOCKER_CONFIG", self.path("docker").into()),
+            ("REGISTRY_AUTH_FILE", self.path("auth.json").into()),
+            ("CONTAINERS_CONF", self.path("containers.conf").into()),
+            ("CONTAINERS_STORAGE_CONF", self.path("storage.conf").into()),
+        ]
     }
 
     /// podman with its storage in this room.

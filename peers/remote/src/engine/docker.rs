@@ -114,7 +114,8 @@ impl Docker {
         reason: String,
     ) -> Result<Option<Saved>, SourceError> {
         let path = format!("/images/{}/get", image.id);
-        let order = Order { image: image.id.clone(), path, wanted: wanted(image, diff_ids), reason };
+        let wanted = Some(wanted(image, diff_ids));
+        let order = Order { image: image.id.clone(), path, wanted, reason };
         self.ground.saves.save(&self.ground.socket, order).await
     }
 

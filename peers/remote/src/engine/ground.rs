@@ -6,6 +6,8 @@ use dockless_oci::Digest;
 use dockless_registry::Manifest;
 use dockless_runtime::Runtime;
 
+use super::containerd::directory::Files;
+use super::containerd::walk::Remembered;
 use super::recent::Recent;
 use super::saves::Saves;
 use super::settings::{EngineAddress, EngineSettings};
@@ -25,6 +27,10 @@ pub(crate) struct Ground {
     pub(crate) layers_of: Recent<Digest, Arc<[Digest]>>,
     /// The manifest that was made for an image, by its id.
     pub(crate) manifests: Recent<Digest, Manifest>,
+    /// Blobs of containerd that were read in place.
+    pub(crate) files: Arc<Files>,
+    /// Manifests that containerd keeps.
+    pub(crate) facts: Remembered,
 }
 
 impl Ground {
@@ -41,6 +47,8 @@ impl Ground {
             saves: Saves::new(runtime.clone(), spool, begun, failed),
             layers_of: Recent::default(),
             manifests: Recent::default(),
+            files: Arc::default(),
+            facts: Recent::default(),
             runtime,
         }
     }

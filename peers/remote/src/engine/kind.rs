@@ -6,6 +6,8 @@ use std::time::Duration;
 use dockless_registry::SourceError;
 use dockless_runtime::timeout;
 
+use super::containerd::Containerd;
+use super::containerd::docker::DockerOverContainerd;
 use super::docker::Docker;
 use super::docker::api::{ABOUT_BYTES_MAX, About, Version};
 use super::driver::Driver;
@@ -34,7 +36,7 @@ async fn ask(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceError> {
     let unknown = |what: &str| SourceError::Unavailable(format!("the engine at {} {what}", ground.address));
     let version = match ground.socket.json::<Version>("/version", ABOUT_BYTES_MAX).await {
         // gRPC needs HTTP/2, and says so to a request of HTTP/1.1 in frames that are none of that.
-        Err(SocketError::Foreign(_)) => return Err(unknown("is containerd, which is not supported yet")),
+        Err(SocketError::Foreign(_)) => return Ok(Arc::new(Containerd::new(ground).await?)),
         version => version?,
     };
     let about: Option<About> = ground.socket.json("/info", ABOUT_BYTES_MAX).await?;
@@ -42,7 +44,7 @@ async fn ask(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceError> {
         return Err(unknown("is neither docker nor podman nor containerd"));
     };
     if about.has_containerd_store() {
-        return Err(unknown("keeps its images in containerd: name containerd's own socket instead"));
+        return Ok(Arc::new(DockerOverContainerd::new(ground, &version, &about).await));
     }
     Ok(Arc::new(Docker::new(ground.clone(), &version, &about).await))
 }

@@ -11,7 +11,7 @@ const HALF: usize = 2048;
 /// Forgets what was not asked for longest, roughly: when the young half is full it becomes the old one, and the old
 /// one goes.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     halves: Mutex<Halves<K, V>>,
 }
 
@@ -28,7 +28,7 @@ impl<K, V> Default for Recent<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let mut halves = self.lock();
         if let Some(value) = halves.young.get(key) {
             return Some(value.clone());
@@ -38,7 +38,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         Some(value)
     }
 
-    pub(super) fn insert(&self, key: K, value: V) {
+    pub(crate) fn insert(&self, key: K, value: V) {
         self.lock().insert(key, value);
     }
 

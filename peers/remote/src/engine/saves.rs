@@ -51,8 +51,8 @@ pub(crate) struct Order {
     pub(crate) image: Digest,
     /// What is asked of the engine: a path that answers the archive.
     pub(crate) path: String,
-    /// The digests of its config and layers.
-    pub(crate) wanted: BTreeSet<Digest>,
+    /// The digests of its config and layers; `None` for all that is in the archive, where nobody knows them before.
+    pub(crate) wanted: Option<BTreeSet<Digest>>,
     /// Why it has to be exported, for the log.
     pub(crate) reason: String,
 }
@@ -94,7 +94,9 @@ impl Saves {
     /// # Errors
     /// [`SourceError`]: the engine or the disk failed, or the archive does not hold what is wanted.
     pub(crate) async fn save(&self, socket: &Socket, order: Order) -> Result<Option<Saved>, SourceError> {
-        if let Some(held) = self.held(&order.wanted).await? {
+        if let Some(wanted) = &order.wanted
+            && let Some(held) = self.held(wanted).await?
+        {
             return Ok(Some(held));
         }
         let saved = self.join(socket, order).await?;
@@ -120,9 +122,12 @@ impl Saves {
         let _turn =
             turn.map_err(|_| SourceError::Unavailable("the engine exports other images; try later".into()))?;
         // Another image that was exported meanwhile may have brought it all.
-        let mut kept = self.pin(&order.wanted).await?;
-        if kept.len() == order.wanted.len() {
-            return Ok(Arc::new(kept));
+        let mut kept = BTreeMap::new();
+        if let Some(wanted) = &order.wanted {
+            kept = self.pin(wanted).await?;
+            if kept.len() == wanted.len() {
+                return Ok(Arc::new(kept));
+            }
         }
         let Order { image, path, reason, .. } = order;
         tracing::info!(%image, reason, "an image is exported by its engine");
@@ -158,16 +163,17 @@ impl Saves {
                         file.as_mut().expect("data belongs to a file that has begun").write(data).await?;
                     }
                     Event::End => {
-                        let missing =
-                            order.wanted.iter().filter(|digest| !kept.contains_key(*digest)).cloned();
+                        let missing = order.wanted.as_ref().map(|wanted| {
+                            wanted.iter().filter(|digest| !kept.contains_key(*digest)).cloned().collect()
+                        });
                         let file = file.take().expect("what ends has begun");
-                        kept.extend(file.finish(&self.spool, &missing.collect()).await?);
+                        kept.extend(file.finish(&self.spool, missing.as_ref()).await?);
                     }
                 }
             }
         }
         archive.finish().map_err(|error| damaged(&error))?;
-        match order.wanted.iter().find(|digest| !kept.contains_key(*digest)) {
+        match order.wanted.iter().flatten().find(|digest| !kept.contains_key(*digest)) {
             None => Ok(()),
             Some(missing) => Err(damaged(&format_args!("{missing} is not in it"))),
         }
@@ -212,13 +218,13 @@ impl File {
     async fn finish(
         self,
         spool: &Spool,
-        wanted: &BTreeSet<Digest>,
+        wanted: Option<&BTreeSet<Digest>>,
     ) -> Result<Option<(Digest, Pin)>, SourceError> {
         let bytes = match self {
             Self::Large(filling) => return filling.finish(wanted).await,
             Self::Small(bytes) => bytes.freeze(),
         };
-        if !wanted.contains(&Digest::sha256(&bytes)) {
+        if wanted.is_some_and(|wanted| !wanted.contains(&Digest::sha256(&bytes))) {
             return Ok(None);
         }
         let mut filling = spool.begin(bytes.len() as u64).await?;

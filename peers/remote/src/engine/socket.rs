@@ -17,19 +17,19 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::settings::EngineAddress;
 
 /// How long an ordinary call may take from its beginning to its last byte, waiting for a turn included: an engine that
 /// is busy lists a thousand images in about a second.
-const CALL_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const CALL_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long a body may give no byte: an engine that exports reads from the disk without a pause.
-const STALL_TIME_MAX: Duration = Duration::from_secs(60);
+pub(crate) const STALL_TIME_MAX: Duration = Duration::from_secs(60);
 /// Calls at once. An engine answers lists one after the other, so more would only wait there.
 const CALLS_MAX: usize = 16;
 /// The longest message of an engine that an error repeats, in bytes.
-const MESSAGE_BYTES_MAX: usize = 300;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 300;
 /// The longest body of an error that is read for its message, in bytes.
 const ERROR_BYTES_MAX: usize = 64 << 10;
 
@@ -111,7 +111,7 @@ impl Socket {
         bytes_max: usize,
     ) -> Result<Option<T>, SocketError> {
         let call = async {
-            let _turn = self.calls.acquire().await.expect("the semaphore is never closed");
+            let _turn = self.turn().await;
             let answer = self.send(Method::GET, path, empty(), CALL_TIME_MAX).await?;
             match answer.accept().await {
                 Ok(answer) => answer.collect(bytes_max).await.map(Some),
@@ -154,8 +154,7 @@ impl Socket {
     }
 
     async fn exchange(&self, request: Request<RequestBody>) -> Result<Answer, SocketError> {
-        let stream =
-            UnixStream::connect(self.address.path()).await.map_err(|error| self.unreachable(&error))?;
+        let stream = self.connect().await?;
         let (mut sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| self.foreign(&error))?;
         let mut connection: Connection = Box::pin(connection.fuse());
@@ -167,6 +166,24 @@ impl Socket {
         };
         let (head, incoming) = response.map_err(|error| self.foreign(&error))?.into_parts();
         Ok(Answer { status: head.status, body: Body { socket: self.clone(), incoming, connection } })
+    }
+
+    /// A connection of its own, for another protocol.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn connect(&self) -> Result<UnixStream, SocketError> {
+        UnixStream::connect(self.address.path()).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// Where it connects to.
+    pub(crate) fn address(&self) -> &EngineAddress {
+        &self.address
+    }
+
+    /// A turn for one call, held while it lasts.
+    pub(crate) async fn turn(&self) -> SemaphorePermit<'_> {
+        self.calls.acquire().await.expect("the semaphore is never closed")
     }
 
     fn broken(&self, what: &str) -> SocketError {
@@ -264,7 +281,7 @@ pub(crate) fn empty() -> RequestBody {
 }
 
 /// An error with what caused it: hyper's own words leave that out.
-fn causes(error: &hyper::Error) -> String {
+pub(crate) fn causes(error: &hyper::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error} ({source})"),
         None => error.to_string(),

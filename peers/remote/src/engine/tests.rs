@@ -1,5 +1,6 @@
 //! An engine as a source, against a fake one that has no storage directory: names, exports, and every way to fail.
 
+mod containerd;
 mod failures;
 mod fake;
 mod loads;

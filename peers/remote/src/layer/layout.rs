@@ -16,7 +16,7 @@ pub(crate) use window::WINDOW_BYTES_MAX;
 const LAYOUT_BYTES_MAX: usize = 128 << 20;
 
 /// A file of more bytes than this is read twice: once whole for its checksum, then piece by piece.
-pub(crate) const WHOLE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const WHOLE_BYTES_MAX: u64 = 512 * 1024;
 
 /// Bytes in one piece of a large file, all but the last.
 pub(crate) const PIECE_BYTES: u64 = 256 * 1024;
@@ -140,6 +140,11 @@ impl Layout {
     pub(crate) fn file_size(&self, number: usize) -> u64 {
         let range = self.range(number);
         self.sparse.get(&number).map_or(range.end - range.start, |sparse| sparse.size)
+    }
+
+    /// Whether a file is read in pieces, after a first pass.
+    pub(crate) fn is_large(&self, number: usize) -> bool {
+        self.file_size(number) > WHOLE_BYTES_MAX
     }
 
     /// The CRC-64 of a file, holes included.

@@ -10,7 +10,7 @@ use tokio::sync::Mutex as Turn;
 use super::Identity;
 use super::content::{Contents, Fault, FirstPass, Pieces};
 use super::kept::Kept;
-use super::layout::{Layout, PIECE_BYTES, Part, Unpacked, WHOLE_BYTES_MAX};
+use super::layout::{Layout, PIECE_BYTES, Part, Unpacked};
 
 /// Checksums of pieces that one layer holds: those of 64 GiB of large files.
 const PIECES_BYTES_MAX: u64 = 2 << 20;
@@ -134,7 +134,7 @@ impl Opened {
             at = match self.layout.part(at) {
                 Part::Segment { end, .. } => end,
                 Part::File { number, range } => {
-                    if self.layout.file_size(number) > WHOLE_BYTES_MAX {
+                    if self.layout.is_large(number) {
                         found.push(number);
                     }
                     range.end

@@ -138,8 +138,8 @@ fn large() -> Archive {
         all.file(&format!("small/{number}"), &noise(number, 100 + 97 * number as usize));
     }
     all.file("piece", &noise(1, 256 * 1024));
-    all.file("whole", &noise(2, 1 << 20));
-    all.file("large", &noise(3, (1 << 20) + 1));
+    all.file("whole", &noise(2, 512 * 1024));
+    all.file("large", &noise(3, 512 * 1024 + 1));
     all.file("larger", &noise(4, 5_000_000));
     all.file("last", b"last");
     all.raw(&[0; 1024]);

@@ -25,7 +25,7 @@ async fn put(spool: &Spool, seed: u8, size: usize) -> Result<Pin, SourceError> {
     let mut filling = spool.begin(size as u64).await?;
     filling.write(bytes).await?;
     let wanted = [digest.clone(), Digest::sha256(b"another")].into();
-    let (kept, pin) = filling.finish(&wanted).await?.expect("it was wanted");
+    let (kept, pin) = filling.finish(Some(&wanted)).await?.expect("it was wanted");
     assert_eq!((kept, pin.size), (digest, size as u64));
     Ok(pin)
 }
@@ -103,7 +103,7 @@ fn what_is_given_up_or_not_wanted_leaves_nothing() {
         drop(filling);
         let mut filling = spool.begin(10).await.unwrap();
         filling.write(content(2, 10).0).await.unwrap();
-        assert!(filling.finish(&[Digest::sha256(b"another")].into()).await.unwrap().is_none());
+        assert!(filling.finish(Some(&[Digest::sha256(b"another")].into())).await.unwrap().is_none());
         put(&spool, 3, 10).await.unwrap();
         // The same content again is not kept twice.
         put(&spool, 3, 10).await.unwrap();

@@ -42,8 +42,6 @@ pub(super) enum Manner {
     Lacks,
     /// Turns a bit in the last layer.
     Turns,
-    /// Says that it keeps images in containerd.
-    Containerd,
 }
 
 /// In which form images are exported.
@@ -75,6 +73,12 @@ pub(super) struct Fake {
 pub(super) struct Running {
     task: JoinHandle<()>,
     path: PathBuf,
+}
+
+impl Running {
+    pub(super) fn new(task: JoinHandle<()>, path: &Path) -> Self {
+        Self { task, path: path.to_owned() }
+    }
 }
 
 impl Drop for Running {
@@ -143,7 +147,7 @@ impl Fake {
                 connections.spawn(async move { fake.serve(stream).await });
             }
         });
-        Running { task, path: path.to_owned() }
+        Running::new(task, path)
     }
 
     pub(super) fn behave(&self, manner: Manner) {
@@ -184,7 +188,7 @@ impl Fake {
         if let Some(id) = path.strip_suffix("/get") {
             return self.save(&mut stream, id.strip_prefix("/images/").unwrap(), manner).await;
         }
-        let (status, body) = self.json(&path, manner);
+        let (status, body) = self.json(&path);
         answer(&mut stream, status, &body).await;
     }
 
@@ -210,13 +214,10 @@ impl Fake {
         answer(stream.get_mut(), 200, &said).await;
     }
 
-    fn json(&self, path: &str, manner: Manner) -> (u16, String) {
+    fn json(&self, path: &str) -> (u16, String) {
         let images = self.images.lock().unwrap();
         match path {
             "/version" => (200, if self.podman { PODMAN_VERSION } else { DOCKER_VERSION }.to_owned()),
-            "/info" if manner == Manner::Containerd => {
-                (200, r#"{"Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}"#.to_owned())
-            }
             "/info" => (
                 200,
                 r#"{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]],"DockerRootDir":"/nowhere/at/all"}"#
@@ -294,7 +295,7 @@ async fn answer(stream: &mut UnixStream, status: u16, body: &str) {
 }
 
 /// One entry of a tar archive.
-fn entry(name: &str, kind: u8, bytes: &[u8]) -> Vec<u8> {
+pub(super) fn entry(name: &str, kind: u8, bytes: &[u8]) -> Vec<u8> {
     let mut entry = vec![0; 512];
     entry[..name.len()].copy_from_slice(name.as_bytes());
     entry[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());

@@ -50,7 +50,8 @@ proptest! {
         for number in 0..layout.files.len() {
             let range = layout.range(number);
             let first = layout.window(range.start);
-            if layout.file_size(number) <= WHOLE_BYTES_MAX {
+            prop_assert!(first.start == range.start || !layout.is_large(number));
+            if !layout.is_large(number) {
                 prop_assert!(first.end >= range.end);
             } else if !layout.sparse.contains_key(&number) {
                 prop_assert!(first.end >= range.end || (first.end - range.start).is_multiple_of(PIECE_BYTES));

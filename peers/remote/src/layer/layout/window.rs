@@ -2,7 +2,8 @@
 //!
 //! A window begins about every 256 KiB, never within a small file and within a large one only at a piece, so that no
 //! byte of a file is read for two windows. (The exception are large sparse files: their pieces do not lie in the tar
-//! as they lie in the file.)
+//! as they lie in the file.) It begins where a large file begins too: what stands before need not wait until that was
+//! read whole.
 
 use std::ops::Range;
 
@@ -25,7 +26,12 @@ impl Layout {
             number += 1;
             end = self.boundary(number);
         }
-        start..end
+        match self.part(end - 1) {
+            Part::File { number, range } if range.start > start && self.is_large(number) => {
+                if offset < range.start { start..range.start } else { range.start..end }
+            }
+            _ => start..end,
+        }
     }
 
     /// Where the window of this number begins: never before `number` pieces, never before the one before it.
@@ -35,7 +41,7 @@ impl Layout {
             return self.size;
         }
         let Part::File { number: file, range } = self.part(plain) else { return plain };
-        if self.file_size(file) <= WHOLE_BYTES_MAX && plain > range.start {
+        if !self.is_large(file) && plain > range.start {
             range.end
         } else if self.sparse.contains_key(&file) {
             plain

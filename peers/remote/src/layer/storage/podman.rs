@@ -33,7 +33,13 @@ pub(crate) struct PodmanStorage {
     graph_root: PathBuf,
     driver: Driver,
     /// What was read last, as long as nobody writes it anew.
-    table: Arc<Mutex<Option<(Stat, Arc<Table>)>>>,
+    table: Arc<Mutex<Option<Read>>>,
+}
+
+/// A table, and the state of the file that it was read from.
+struct Read {
+    of: Stat,
+    table: Arc<Table>,
 }
 
 #[derive(Clone, Copy)]
@@ -157,17 +163,17 @@ impl PodmanStorage {
         let stat = disk.stat(&path).map_err(|error| read_error(&path, &error))?;
         // Whoever comes meanwhile waits: it is read once.
         let mut held = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, table)) = &*held
-            && *of == stat
+        if let Some(read) = &*held
+            && read.of == stat
         {
-            return Ok(table.clone());
+            return Ok(read.table.clone());
         }
         let bytes = read_file(disk, &path, LAYERS_BYTES_MAX).map_err(|error| read_error(&path, &error))?;
         let table = Arc::new(
             Table::read(&bytes)
                 .map_err(|error| LayerError::Damaged(format!("{}: {error}", path.display())))?,
         );
-        *held = Some((stat, table.clone()));
+        *held = Some(Read { of: stat, table: table.clone() });
         Ok(table)
     }
 }

@@ -6,6 +6,8 @@ use dockless_store::{READ_BYTES_MAX, StoreError};
 
 use super::archive::pack;
 use super::{Archive, LayerError, Layers, Planted, header, large, noise, open, read_from};
+use crate::layer::content::Fault;
+use crate::layer::reader::Learn;
 
 /// The layer gives its own bytes, or an error; never others to the end.
 async fn check_never_wrong(planted: &Planted, what: &str) {
@@ -169,7 +171,7 @@ fn with_file(bytes: usize) -> Archive {
 
 #[tokio::test]
 async fn a_file_that_changes_before_or_while_it_is_read_is_damage() {
-    for size in [1000, 700_000, 3_000_000] {
+    for size in [1000, 400_000, 3_000_000] {
         let archive = with_file(size);
         for (what, change) in CHANGES {
             for read_before in [0, 9 << 20] {
@@ -236,4 +238,18 @@ async fn a_layer_that_is_removed_while_it_is_read_is_an_error() {
     assert!(bytes == planted.tar[..bytes.len()]);
     assert!(matches!(error, Some(StoreError::Io(_))), "{error:?}");
     assert!(planted.directory.path().is_dir());
+}
+
+#[tokio::test]
+async fn a_layer_whose_files_may_not_be_read_is_left_to_the_engine() {
+    let planted = large().plant();
+    let layers = Layers::new(Runtime::real());
+    assert!(layers.size(&planted.place).await.is_ok());
+    let identity = layers.inside.identity(&planted.place).await.unwrap();
+    let opened = layers.inside.opened(identity).await.unwrap();
+    // Who runs this may read everything.
+    layers.inside.fault(&opened, &Fault::Forbidden("etc/shadow: permission denied".into()));
+    let refused = LayerError::Unsupported("etc/shadow: permission denied".into());
+    assert_eq!(layers.open(&planted.place).await.err(), Some(refused.clone()));
+    assert_eq!(layers.size(&planted.place).await, Err(refused));
 }

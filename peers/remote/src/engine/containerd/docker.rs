@@ -1,0 +1,157 @@
+//! The driver for docker with the containerd image store: names by docker's API, original bytes out of the directory in
+//! which its containerd keeps them, or out of one export of the image.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use dockless_oci::Digest;
+use dockless_registry::{Blob, Manifest, SourceError, SourceStatus};
+
+use super::super::docker::api::{About, IMAGE_BYTES_MAX, LIST_BYTES_MAX, Row, Version};
+use super::super::driver::{Driver, Image};
+use super::super::ground::Ground;
+use super::super::load::{self, Load};
+use super::super::name::EngineName;
+use super::super::saves::{Order, Saved};
+use super::super::spool::Spool;
+use super::content::Content;
+use super::directory::Directory;
+use super::in_time;
+use super::walk::Walk;
+
+/// Where a containerd of its own has its blobs, below docker's directory.
+const OWN_CONTENT: &str = "containerd/daemon/io.containerd.content.v1.content";
+/// Where the system's containerd has them, unless it was told otherwise. docker does not say which one it uses.
+const SYSTEM_CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.content";
+
+/// docker, its images in containerd.
+pub(crate) struct DockerOverContainerd {
+    ground: Arc<Ground>,
+    description: String,
+    /// Or why blobs cannot be read in place.
+    directory: Result<Directory, String>,
+    /// What was exported.
+    spool: Spool,
+}
+
+impl DockerOverContainerd {
+    /// The driver for the engine that answered with this version and this about itself.
+    pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
+        let candidates = vec![PathBuf::from(&about.root).join(OWN_CONTENT), SYSTEM_CONTENT.into()];
+        let directory = Directory::open(ground.runtime.clone(), ground.files.clone(), candidates).await;
+        if let Err(reason) = &directory {
+            tracing::info!(engine = %ground.address, reason, "images are exported by the engine");
+        }
+        let description = format!("docker {}, {} over containerd", version.version, about.driver);
+        let spool = ground.saves.spool().clone();
+        Self { ground, description, directory, spool }
+    }
+
+    /// Where the blobs of an image are read, if that is in place.
+    async fn in_place(&self, image: &Image) -> Result<Option<&Directory>, SourceError> {
+        match &self.directory {
+            Ok(directory) if directory.size(&image.id).await?.is_some() => Ok(Some(directory)),
+            _ => Ok(None),
+        }
+    }
+
+    fn walk<'a>(&'a self, content: &'a dyn Content) -> Walk<'a> {
+        Walk { content, remembered: &self.ground.facts }
+    }
+
+    /// All that docker has of the image, in the spool as long as the answer is held.
+    async fn export(&self, image: &Image) -> Result<Option<Saved>, SourceError> {
+        let reason = match &self.directory {
+            Ok(_) => "docker keeps it in a directory that is not known".to_owned(),
+            Err(reason) => reason.clone(),
+        };
+        let path = format!("/images/{}/get", image.id);
+        let order = Order { image: image.id.clone(), path, wanted: None, reason };
+        self.ground.saves.save(&self.ground.socket, order).await
+    }
+}
+
+#[async_trait]
+impl Driver for DockerOverContainerd {
+    async fn images(&self) -> Result<Vec<Image>, SourceError> {
+        let rows: Option<Vec<Row>> = self.ground.socket.json("/images/json", LIST_BYTES_MAX).await?;
+        let images = rows.into_iter().flatten().filter_map(Row::image);
+        Ok(images.filter(|image| !image.names.is_empty()).collect())
+    }
+
+    async fn image(&self, name: &str) -> Result<Option<Image>, SourceError> {
+        let asked = EngineName::parse(name);
+        let path = format!("/images/{name}/json");
+        let row: Option<Row> = self.ground.socket.json(&path, IMAGE_BYTES_MAX).await?;
+        // An engine also finds by the beginning of an id, and by half a name.
+        let named = |image: &Image| {
+            asked.is_some() && image.names.iter().any(|name| EngineName::parse(name) == asked)
+        };
+        Ok(row.and_then(Row::image).filter(named))
+    }
+
+    async fn manifest(&self, image: &Image) -> Result<Option<Manifest>, SourceError> {
+        if let Some(directory) = self.in_place(image).await? {
+            return in_time(&self.ground, self.walk(directory).complete(&image.id)).await;
+        }
+        let exported = self.walk(&self.spool);
+        if let Some(manifest) = in_time(&self.ground, exported.complete(&image.id)).await? {
+            return Ok(Some(manifest));
+        }
+        // Held until all is looked at, so that nothing goes before.
+        let Some(_saved) = self.export(image).await? else { return Ok(None) };
+        in_time(&self.ground, exported.complete(&image.id)).await
+    }
+
+    async fn child(&self, image: &Image, digest: &Digest) -> Result<Option<Manifest>, SourceError> {
+        let content: &dyn Content = match self.in_place(image).await? {
+            Some(directory) => directory,
+            None => &self.spool,
+        };
+        in_time(&self.ground, self.walk(content).child(&image.id, digest)).await
+    }
+
+    async fn blob(&self, image: &Image, digest: &Digest) -> Result<Option<Blob>, SourceError> {
+        let directory = self.in_place(image).await?;
+        let content: &dyn Content = directory.map_or(&self.spool, |directory| directory as &dyn Content);
+        let size = in_time(&self.ground, self.walk(content).blob_size(&image.id, digest)).await?;
+        let Some(size) = size else { return Ok(None) };
+        let right = |blob: &Blob| blob.size == size;
+        if let Some(blob) = content.open(digest).await? {
+            return Ok(Some(blob).filter(right));
+        }
+        if directory.is_some() {
+            return Ok(None);
+        }
+        let Some(_saved) = self.export(image).await? else { return Ok(None) };
+        Ok(content.open(digest).await?.filter(right))
+    }
+
+    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
+        load::load(&self.ground.socket, name, load).await
+    }
+
+    async fn status(&self) -> SourceStatus {
+        let images = self.images().await;
+        let note = self.directory.as_ref().err();
+        SourceStatus {
+            description: self.description.clone(),
+            images: images.as_ref().ok().map(|images| images.len() as u64),
+            problem: images.err().map(|error| error.to_string()),
+            note: note.map(|why| format!("images are exported by the engine and kept a while: {why}")),
+        }
+    }
+}
+
+#[async_trait]
+impl Content for Spool {
+    async fn size(&self, digest: &Digest) -> Result<Option<u64>, SourceError> {
+        Ok(self.pin(digest).await?.map(|pin| pin.size))
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<Blob>, SourceError> {
+        // The one of the spool itself.
+        Self::open(self, digest).await
+    }
+}

@@ -1,0 +1,298 @@
+//! gRPC over the unix socket of containerd: HTTP/2 by hyper, one connection a call, closed when the answer is dropped.
+
+use std::future::Future;
+
+use bytes::{Bytes, BytesMut};
+use dockless_registry::SourceError;
+use dockless_runtime::{Runtime, timeout};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper::rt::Executor;
+use hyper_util::rt::TokioIo;
+
+use super::super::socket::{
+    CALL_TIME_MAX, MESSAGE_BYTES_MAX, RequestBody, STALL_TIME_MAX, Socket, SocketError, causes,
+};
+use super::frames::{FrameError, Frames, framed};
+use super::message::{Message, MessageError};
+
+/// Bytes on their way for one call: more than the largest piece that containerd reads at once (1 MiB) gains nothing.
+const WINDOW_BYTES: u32 = 1 << 20;
+/// The longest head of an answer, in bytes.
+const HEAD_BYTES_MAX: u32 = 16 << 10;
+/// The longest answer that is one message, unless a call says otherwise.
+pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// The codes of gRPC that are told apart.
+const OK: u32 = 0;
+const NOT_FOUND: u32 = 5;
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const NAMESPACE: HeaderName = HeaderName::from_static("containerd-namespace");
+
+/// Calls of one containerd. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub(crate) struct Channel {
+    runtime: Runtime,
+    socket: Socket,
+}
+
+/// Why there is no answer. The words name the engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CallError {
+    /// It does not have what was asked for.
+    #[error("{0}")]
+    NotFound(String),
+    /// It answered with another error.
+    #[error("{0}")]
+    Refused(String),
+    /// It cannot be reached, did not answer in time, broke off, or said what cannot be read.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// The messages that answer a call, still to come. Dropping it gives the call up.
+pub(crate) struct Answers {
+    channel: Channel,
+    incoming: Incoming,
+    frames: Frames,
+    ended: bool,
+}
+
+/// Runs the tasks of hyper's HTTP/2. They end when the call is dropped.
+#[derive(Clone)]
+struct Tasks(Runtime);
+
+impl From<CallError> for SourceError {
+    fn from(error: CallError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<SocketError> for CallError {
+    fn from(error: SocketError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+impl Channel {
+    pub(crate) fn new(runtime: Runtime, socket: Socket) -> Self {
+        Self { runtime, socket }
+    }
+
+    /// Calls what answers one message, of at most `bytes_max` bytes. `path` is `/package.Service/Method`; most services
+    /// act within a namespace.
+    ///
+    /// # Errors
+    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
+    pub(crate) async fn call(
+        &self,
+        namespace: Option<&str>,
+        path: &'static str,
+        request: &Message,
+        bytes_max: usize,
+    ) -> Result<Bytes, CallError> {
+        let call = async {
+            let _turn = self.socket.turn().await;
+            let mut answers = self.open(namespace, path, whole(request), bytes_max).await?;
+            let answer = answers.next().await.unwrap_or_else(|| Err(self.broken("answered nothing")))?;
+            match answers.next().await {
+                None => Ok(answer),
+                Some(Err(error)) => Err(error),
+                Some(Ok(_)) => Err(self.broken("answered twice")),
+            }
+        };
+        let answered = timeout(&*self.runtime.clock, CALL_TIME_MAX, call).await;
+        answered.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
+    }
+
+    /// Calls what answers any number of messages, each of at most `bytes_max` bytes, and waits for the first sign.
+    ///
+    /// # Errors
+    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
+    pub(crate) async fn stream(
+        &self,
+        namespace: Option<&str>,
+        path: &'static str,
+        body: RequestBody,
+        bytes_max: usize,
+    ) -> Result<Answers, CallError> {
+        let opened =
+            timeout(&*self.runtime.clock, CALL_TIME_MAX, self.open(namespace, path, body, bytes_max));
+        opened.await.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
+    }
+
+    async fn open(
+        &self,
+        namespace: Option<&str>,
+        path: &'static str,
+        body: RequestBody,
+        bytes_max: usize,
+    ) -> Result<Answers, CallError> {
+        let request = self.request(namespace, path, body)?;
+        let stream = self.socket.connect().await?;
+        let handshake = http2::Builder::new(Tasks(self.runtime.clone()))
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .max_header_list_size(HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(stream));
+        let (mut sender, connection) = handshake.await.map_err(|error| self.foreign(&error))?;
+        self.runtime.spawn("a call of containerd", async move {
+            // Whatever ends the connection ends the call too, which says why.
+            let _: hyper::Result<()> = connection.await;
+        });
+        let response = sender.send_request(request).await.map_err(|error| self.foreign(&error))?;
+        let (head, incoming) = response.into_parts();
+        if head.status != StatusCode::OK {
+            return Err(self.broken(&format!("answered {} to a call", head.status.as_u16())));
+        }
+        // An answer that is nothing but an error says so in its head.
+        if head.headers.contains_key(STATUS) {
+            self.judge(&head.headers)?;
+        }
+        Ok(Answers { channel: self.clone(), incoming, frames: Frames::new(bytes_max), ended: false })
+    }
+
+    fn request(
+        &self,
+        namespace: Option<&str>,
+        path: &str,
+        body: RequestBody,
+    ) -> Result<Request<RequestBody>, CallError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        let unfit = || self.broken(&format!("cannot be asked {path}"));
+        *request.uri_mut() = format!("http://engine{path}").parse().map_err(|_| unfit())?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        if let Some(namespace) = namespace {
+            headers.insert(NAMESPACE, HeaderValue::from_str(namespace).map_err(|_| unfit())?);
+        }
+        Ok(request)
+    }
+
+    /// What the headers that end a call say of it.
+    fn judge(&self, headers: &HeaderMap) -> Result<(), CallError> {
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        let Some(code) = text(STATUS).and_then(|code| code.parse().ok()) else {
+            return Err(self.broken("did not say how a call ended"));
+        };
+        let said = plain(text(MESSAGE).unwrap_or_default());
+        let said = &said[..said.floor_char_boundary(MESSAGE_BYTES_MAX)];
+        let words = format!("the engine at {} answered {code}: {said}", self.socket.address());
+        match code {
+            OK => Ok(()),
+            NOT_FOUND => Err(CallError::NotFound(words)),
+            _ => Err(CallError::Refused(words)),
+        }
+    }
+
+    /// An answer that cannot be read.
+    pub(crate) fn unreadable(&self, error: MessageError) -> CallError {
+        self.broken(&format!("said what cannot be read: {error}"))
+    }
+
+    pub(crate) fn broken(&self, what: &str) -> CallError {
+        CallError::Broken(format!("the engine at {} {what}", self.socket.address()))
+    }
+
+    fn hangs(&self, what: &str, seconds: u64) -> CallError {
+        self.broken(&format!("{what} {seconds} s: does it hang?"))
+    }
+
+    fn foreign(&self, error: &hyper::Error) -> CallError {
+        self.broken(&format!("did not answer as containerd: {}", causes(error)))
+    }
+}
+
+impl Answers {
+    /// The next message; `None` after the last one of a call that went well.
+    ///
+    /// # Errors
+    /// [`CallError`], also when nothing came for [`STALL_TIME_MAX`]. It is the last answer then.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
+        if self.ended {
+            return None;
+        }
+        let next = self.message().await.transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+
+    async fn message(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            if let Some(message) = self.frames.next().map_err(|error| self.odd(error))? {
+                return Ok(Some(message));
+            }
+            let frame = timeout(&*self.channel.runtime.clock, STALL_TIME_MAX, self.incoming.frame()).await;
+            let frame =
+                frame.map_err(|_| self.channel.hangs("sent nothing for", STALL_TIME_MAX.as_secs()))?;
+            let Some(frame) = frame else {
+                return Err(self.channel.broken("ended an answer without a word"));
+            };
+            let frame =
+                frame.map_err(|error| self.channel.broken(&format!("broke off: {}", causes(&error))))?;
+            match frame.into_data() {
+                Ok(data) => self.frames.push(&data),
+                Err(frame) => {
+                    self.channel.judge(&frame.into_trailers().unwrap_or_default())?;
+                    self.frames.finish().map_err(|error| self.odd(error))?;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn odd(&self, error: FrameError) -> CallError {
+        self.channel.broken(&format!("said what cannot be read: {error}"))
+    }
+}
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn("http2 of a call", task);
+    }
+}
+
+/// The body of a call that sends one message.
+pub(crate) fn whole(request: &Message) -> RequestBody {
+    Full::new(framed(request.as_ref())).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// An error's words, in which gRPC writes bytes that a header cannot hold as `%` and two digits.
+fn plain(message: &str) -> String {
+    let (mut bytes, mut rest) = (BytesMut::with_capacity(message.len()), message.as_bytes());
+    while let Some((byte, after)) = rest.split_first() {
+        let digits = after.first_chunk::<2>().and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.filter(|_| *byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.extend_from_slice(&[escaped.unwrap_or(*byte)]);
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_an_error_are_read() {
+        for (sent, words) in [
+            ("image \"a\": not found", "image \"a\": not found"),
+            ("50%25 of %C3%A9", "50% of é"),
+            ("%", "%"),
+            ("%2", "%2"),
+            ("%zz%41", "%zzA"),
+            ("%FF", "\u{fffd}"),
+        ] {
+            assert_eq!(plain(sent), words);
+        }
+    }
+}

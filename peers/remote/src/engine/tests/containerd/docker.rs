@@ -1,0 +1,183 @@
+//! docker with the containerd store: names by its API, bytes in place or by export.
+
+use std::convert::Infallible;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixListener;
+
+use super::super::super::name::EngineName;
+use super::super::fake::entry;
+use super::*;
+
+/// A docker that answers as 26.1.5 was seen to.
+struct Docker {
+    images: Mutex<Vec<(Digest, Vec<&'static str>)>>,
+    /// The files of an export.
+    exported: Mutex<Vec<Vec<u8>>>,
+    root: String,
+    saves: AtomicUsize,
+}
+
+impl Docker {
+    #[expect(clippy::disallowed_methods, reason = "the fake is no part of the node")]
+    fn start(self: &Arc<Self>, path: &Path) -> Running {
+        let listener = UnixListener::bind(path).unwrap();
+        let fake = self.clone();
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let fake = fake.clone();
+                connections.spawn(async move {
+                    let service = service_fn(move |request| {
+                        let fake = fake.clone();
+                        async move { Ok::<_, Infallible>(fake.serve(&request)) }
+                    });
+                    // A client that breaks off is nothing to this fake.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Running::new(task, path)
+    }
+
+    fn serve(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let images = self.images.lock().unwrap();
+        let row = |(id, names): &(Digest, Vec<&str>)| format!(r#"{{"Id":"{id}","RepoTags":{names:?}}}"#);
+        let path = request.uri().path();
+        let body = match path {
+            "/version" => r#"{"Version":"26.1.5+dfsg1","Components":[{"Name":"Engine"}]}"#.to_owned(),
+            "/info" => format!(
+                r#"{{"Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]],"DockerRootDir":"{}"}}"#,
+                self.root
+            ),
+            "/images/json" => format!("[{}]", images.iter().map(row).collect::<Vec<_>>().join(",")),
+            _ if path.ends_with("/get") => {
+                self.saves.fetch_add(1, Ordering::SeqCst);
+                let mut archive = Vec::new();
+                for file in &*self.exported.lock().unwrap() {
+                    archive.extend(entry(
+                        &format!("blobs/sha256/{}", Digest::sha256(file).hex()),
+                        b'0',
+                        file,
+                    ));
+                }
+                archive.extend(entry("oci-layout", b'0', br#"{"imageLayoutVersion":"1.0.0"}"#));
+                archive.extend(vec![0; 1024]);
+                return Response::new(archive.into());
+            }
+            _ => {
+                let name = path.strip_prefix("/images/").unwrap().strip_suffix("/json").unwrap();
+                let asked = EngineName::parse(name);
+                let found =
+                    images.iter().find(|image| image.1.iter().any(|name| EngineName::parse(name) == asked));
+                let Some(found) = found else {
+                    let unknown = r#"{"message":"no such image"}"#.as_bytes().into();
+                    return Response::builder().status(404).body(unknown).unwrap();
+                };
+                row(found)
+            }
+        };
+        Response::new(body.into())
+    }
+}
+
+/// A docker that has the image as `app:1`, its index, and `y:2`, its manifest; whether its directory can be read.
+fn docker(in_place: bool) -> (Node, Arc<Docker>, App) {
+    let mut node = Node::new();
+    let app = App::put(&node.fake);
+    let root = node.directory.path().join("docker");
+    let docker = Docker {
+        images: Mutex::new(vec![(app.index.0.clone(), vec!["app:1"]), (app.manifest.0.clone(), vec!["y:2"])]),
+        exported: Mutex::new(node.fake.blobs.lock().unwrap().values().cloned().collect()),
+        root: root.display().to_string(),
+        saves: AtomicUsize::new(0),
+    };
+    if in_place {
+        for (digest, bytes) in &*node.fake.blobs.lock().unwrap() {
+            write(&content(&root).join(digest.hex()), bytes);
+        }
+    }
+    let docker = Arc::new(docker);
+    // Before the other one goes, and takes the socket with it.
+    let place = node.directory.path().join("docker-engine");
+    write(&place.join("here"), b"");
+    node._running = docker.start(&place.join("engine.sock"));
+    node.engine = Place::engine(&place, node.clock.clone(), Share::All, 64 << 20);
+    (node, docker, app)
+}
+
+fn content(root: &Path) -> PathBuf {
+    root.join("containerd/daemon/io.containerd.content.v1.content/blobs/sha256")
+}
+
+#[tokio::test]
+async fn docker_answers_original_bytes_in_place_and_by_export() {
+    for in_place in [true, false] {
+        let (node, docker, app) = docker(in_place);
+        let status = node.engine.status().await;
+        assert_eq!(status.description, "docker 26.1.5+dfsg1, overlayfs over containerd");
+        assert_eq!((status.images, status.problem, status.note.is_none()), (Some(2), None, in_place));
+        let saves = || docker.saves.load(Ordering::SeqCst);
+        let (index, manifest) = (served(&app.index, OCI_INDEX), served(&app.manifest, OCI_MANIFEST));
+        let by_digest = node.get("app", manifest.digest.as_str()).await;
+        assert_eq!(by_digest.map(|found| found.is_some()), Ok(in_place));
+        assert_eq!(saves(), 0, "nothing is exported to look for a digest");
+        assert_eq!(node.get("app", "1").await, Ok(Some(index)));
+        assert_eq!(node.get("app", manifest.digest.as_str()).await, Ok(Some(manifest.clone())));
+        assert_eq!(node.get("y", "2").await, Ok(Some(manifest)), "of what was exported already");
+        for (digest, bytes) in &app.layers {
+            assert_eq!(node.read("app", digest).await.as_deref(), Some(&bytes[..]));
+        }
+        assert_eq!(saves(), usize::from(!in_place));
+        docker.images.lock().unwrap().remove(0);
+        assert_eq!(node.get("app", "1").await, Ok(None), "gone");
+        assert_eq!(node.read("app", &app.config).await, None, "gone");
+        assert!(node.read("y", &app.config).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn docker_does_not_offer_an_image_of_which_something_is_missing() {
+    let (node, docker, app) = docker(true);
+    #[expect(clippy::disallowed_methods, reason = "somebody removes it")]
+    std::fs::remove_file(content(Path::new(&docker.root)).join(app.layers[1].0.hex())).unwrap();
+    assert_eq!(node.get("app", "1").await, Ok(None));
+    assert_eq!(node.get("y", "2").await, Ok(None));
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 0, "docker has no more of it");
+}
+
+#[tokio::test]
+async fn an_export_without_a_layer_is_not_offered_and_one_that_was_evicted_is_made_again() {
+    let (node, docker, app) = docker(false);
+    let all = docker.exported.lock().unwrap().clone();
+    docker.exported.lock().unwrap().retain(|file| *file != app.layers[1].1);
+    assert_eq!(node.get("app", "1").await, Ok(None));
+    *docker.exported.lock().unwrap() = all;
+    assert!(node.get("app", "1").await.unwrap().is_some());
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 2);
+    let spool = node.directory.path().join("docker-engine/spool/blobs/sha256");
+    remove_below(&spool, app.layers[1].0.hex());
+    for (digest, bytes) in &app.layers {
+        assert_eq!(node.read("app", digest).await.as_deref(), Some(&bytes[..]));
+    }
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 3);
+}
+
+/// Removes the file whose name ends so, however deep it lies.
+#[expect(clippy::disallowed_methods, reason = "somebody empties the spool")]
+fn remove_below(directory: &Path, hex: &str) {
+    for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            remove_below(&entry, hex);
+        } else if entry.to_str().unwrap().ends_with(hex) {
+            std::fs::remove_file(&entry).unwrap();
+        }
+    }
+}
