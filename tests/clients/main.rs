@@ -17,6 +17,7 @@ mod containerd;
 mod crane;
 mod docker;
 mod extra;
+mod image;
 mod inside;
 mod large;
 mod oras;
