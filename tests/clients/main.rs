@@ -16,6 +16,7 @@ mod buildah;
 mod containerd;
 mod crane;
 mod docker;
+mod engines;
 mod extra;
 mod image;
 mod inside;

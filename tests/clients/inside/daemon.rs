@@ -205,7 +205,10 @@ impl PodmanService {
         let socket = room.path("run/podman.sock");
         let address = format!("unix://{}", socket.display());
         let mut command = Command::new("podman");
-        command.arg("--tmpdir").arg(room.path("run/libpod")).args(["system", "service", "--time=0", &address]);
+        command
+            .arg("--tmpdir")
+            .arg(room.path("run/libpod"))
+            .args(["system", "service", "--time=0", &address]);
         command.env_clear().envs(room.environment()).current_dir(room.path("tmp"));
         let ready = || room.tool("curl").words("--silent --fail --unix-socket").arg(&socket);
         let ready = || ready().arg("http://podman/_ping").run().succeeded();

@@ -53,7 +53,9 @@ impl Room {
     /// A program in this room's environment.
     pub(crate) fn tool(&self, program: &str) -> Tool {
         let environment = self.environment().into_iter();
-        environment.fold(Tool::new(program), |tool, (name, value)| tool.env(name, value)).within(self.folder.path())
+        environment
+            .fold(Tool::new(program), |tool, (name, value)| tool.env(name, value))
+            .within(self.folder.path())
     }
 
     /// What tells programs where this room is.
