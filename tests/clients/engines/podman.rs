@@ -21,7 +21,9 @@ fn what_podman_has_is_pulled_by_its_full_name_and_its_short_one() {
     assert_eq!(Shown::of(&node, "ghcr.io/x/y", "2"), shown);
     let id = room.podman().words("image inspect --format {{.Id}} app:1").ok();
     assert_eq!(shown.config.0, format!("sha256:{}", id.trim()));
-    says(&node.verb("engines").ok(), &["podman 4.3", "overlay", "answers"]);
+    let engines = node.verb("engines").ok();
+    says(&engines, &["podman 4.3", "overlay", "answers"]);
+    assert!(!engines.contains("exported"), "layers are read where they lie:\n{engines}");
 
     let folder = room.path("copy");
     let copy = room.tool("skopeo").words("copy --preserve-digests --src-tls-verify=false");
