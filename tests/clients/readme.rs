@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use dockless_testkit::process::{Options, binary};
 
+use crate::image;
 use crate::inside::network::Network;
 use crate::inside::tool::{Tool, says};
 use crate::inside::{Containerd, Dockerd, Node, Room};
@@ -36,7 +37,7 @@ impl Machine {
         let (room, network) = (Room::new(), Network::new());
         fs::create_dir(room.path("bin")).unwrap();
         std::os::unix::fs::symlink(binary(), room.path("bin/dockless")).unwrap();
-        let engine = Dockerd::start(&room, Some(network.name()));
+        let engine = image::routed(&room, &network);
         let containerd = Containerd::start(&room);
         engine.build(&room, "you/app:1", 7);
         Self { room, network, engine, containerd }
@@ -91,6 +92,24 @@ fn serve_what_docker_has() {
     says(&said, &["Downloaded newer image for 127.0.0.1:5000/you/app:1", "answers", "overlay2", &label]);
     let images = |engine: &Dockerd, room: &Room| engine.docker(room).words("images --quiet --no-trunc").ok();
     assert_eq!(images(&other, &room), images(&machine.engine, &machine.room), "it is another image");
+}
+
+#[test]
+fn in_a_container() {
+    let machine = Machine::new();
+    let commands = block("In a container");
+    let (write, commands) = commands.split_once('\n').unwrap();
+    // Not again: it was done for these tests, in the profile that takes less time.
+    assert_eq!(write.split('#').next().unwrap().trim(), "cargo xtask image");
+    let socket = machine.engine.host().trim_start_matches("unix://");
+    let wait = "for i in $(seq 100); do docker exec dockless dockless healthcheck >/dev/null 2>&1 && break; sleep 0.1; done";
+    let there = commands
+        .replace("target/image/dockless.tar", &image::archive().display().to_string())
+        .replace("/var/run/docker.sock:/", &format!("{socket}:/"))
+        .replace("docker pull", &format!("{wait}\ndocker pull"));
+    let said = machine.shell(&there).ok();
+    let pulled = "Downloaded newer image for 127.0.0.1:5000/you/app:1";
+    says(&said, &["Loaded image: dockless:latest", pulled, "answers", "overlay2"]);
 }
 
 #[test]

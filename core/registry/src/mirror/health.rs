@@ -6,7 +6,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::source::SourceError;
+use crate::source::{SourceError, SourceKind};
 
 /// Answers whose times are remembered: the 95th percentile of fewer would be their slowest, and older ones say
 /// little about now.
@@ -36,12 +36,17 @@ const REST_MIN: Duration = Duration::from_millis(250);
 /// The longest rest: so long may it stay unnoticed that a source is back.
 const REST_MAX: Duration = Duration::from_secs(30);
 
+/// The longest rest of an engine. Who has started it again pulls from it at once, and to find out costs a call on a
+/// socket of this machine.
+const REST_OF_ENGINE_MAX: Duration = Duration::from_secs(3);
+
 /// Characters of a problem that are kept and shown.
 const PROBLEM_CHARS_MAX: usize = 300;
 
 /// What is known of a source; time is that of the runtime's clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Health {
+    rest_max: Duration,
     /// How long the latest answers took.
     samples: VecDeque<Duration>,
     failures: u32,
@@ -65,6 +70,16 @@ pub(super) enum Standing {
 }
 
 impl Health {
+    /// That of a source which was not asked yet.
+    pub(super) fn of(kind: SourceKind) -> Self {
+        let rest_max = match kind {
+            SourceKind::Engine => REST_OF_ENGINE_MAX,
+            SourceKind::Remote => REST_MAX,
+        };
+        let samples = VecDeque::new();
+        Self { rest_max, samples, failures: 0, rests_until: None, problem: None, probed: false }
+    }
+
     /// Whether it is asked at `now`.
     pub(super) fn standing(&self, now: Duration) -> Standing {
         match self.rests_until {
@@ -115,7 +130,7 @@ impl Health {
         };
         self.failures = self.failures.saturating_add(1);
         self.problem = Some(shortened(&error.to_string()));
-        let rest = took.saturating_mul(REST_FACTOR).clamp(REST_MIN, REST_MAX);
+        let rest = took.saturating_mul(REST_FACTOR).clamp(REST_MIN, self.rest_max);
         self.rests_until = Some(now + rest).filter(|_| unreachable && self.failures >= FAILURES_MAX);
     }
 

@@ -44,9 +44,9 @@ impl Member {
         let traits = source.traits().clone();
         Arc::new(Self {
             source,
+            health: Mutex::new(Health::of(traits.kind)),
+            lists: Mutex::new(Health::of(traits.kind)),
             traits,
-            health: Mutex::default(),
-            lists: Mutex::default(),
             absences: Mutex::default(),
             damages: Mutex::default(),
             answers,

@@ -6,13 +6,17 @@ fn ms(number: u64) -> Duration {
     Duration::from_millis(number)
 }
 
+fn remote() -> Health {
+    Health::of(SourceKind::Remote)
+}
+
 fn unreachable() -> SourceError {
     SourceError::Unavailable("connection refused".into())
 }
 
 #[test]
 fn a_source_is_waited_for_as_long_as_nineteen_of_twenty_answers_take() {
-    let mut health = Health::default();
+    let mut health = remote();
     assert_eq!((health.alone_for(), health.usual()), (ALONE_UNKNOWN, None));
     for took in 1..=100 {
         health.answered(ms(took));
@@ -24,14 +28,14 @@ fn a_source_is_waited_for_as_long_as_nineteen_of_twenty_answers_take() {
         assert_eq!(health.alone_for(), alone);
         assert!(health.samples.len() <= SAMPLES_MAX);
     }
-    let mut new = Health::default();
+    let mut new = remote();
     new.answered(ms(50));
     assert_eq!(new.alone_for(), ms(50));
 }
 
 #[test]
 fn one_that_cannot_be_reached_rests_and_is_then_asked_by_one_alone() {
-    let mut health = Health::default();
+    let mut health = remote();
     for _ in 1..FAILURES_MAX {
         health.failed(ms(0), ms(1), &unreachable());
         assert_eq!(health.standing(ms(0)), Standing::Well);
@@ -54,8 +58,18 @@ fn one_that_cannot_be_reached_rests_and_is_then_asked_by_one_alone() {
 }
 
 #[test]
+fn an_engine_that_hangs_rests_shortly() {
+    let mut health = Health::of(SourceKind::Engine);
+    for _ in 0..FAILURES_MAX {
+        health.failed(ms(0), ms(10_000), &unreachable());
+    }
+    assert_eq!(health.standing(ms(2_999)), Standing::Rests);
+    assert_eq!(health.standing(ms(3_000)), Standing::Probe);
+}
+
+#[test]
 fn one_with_damaged_content_is_asked_last_and_never_rests() {
-    let mut health = Health::default();
+    let mut health = remote();
     for _ in 0..FAILURES_MAX {
         health.failed(ms(0), ms(1), &SourceError::Damaged("layer".into()));
     }
@@ -66,7 +80,7 @@ fn one_with_damaged_content_is_asked_last_and_never_rests() {
 
 #[test]
 fn to_refuse_somebody_is_an_answer() {
-    let mut health = Health::default();
+    let mut health = remote();
     for _ in 0..10 {
         health.failed(ms(0), ms(5), &SourceError::Denied("not you".into()));
     }
@@ -75,7 +89,7 @@ fn to_refuse_somebody_is_an_answer() {
 
 #[test]
 fn of_a_long_problem_the_beginning_is_kept() {
-    let mut health = Health::default();
+    let mut health = remote();
     health.failed(ms(0), ms(0), &SourceError::Unavailable("é".repeat(1_000)));
     assert_eq!(health.problem().unwrap().chars().count(), PROBLEM_CHARS_MAX);
 }

@@ -1,0 +1,15 @@
+//! What container engines have, pulled through the real binary: engines of their own, and no other registry.
+
+mod changes;
+mod clients;
+mod containerd;
+mod copies;
+mod failures;
+mod large;
+mod names;
+mod podman;
+mod relay;
+mod requests;
+mod saves;
+mod scene;
+mod terms;
