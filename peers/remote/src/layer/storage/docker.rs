@@ -1,7 +1,7 @@
 //! The data root of dockerd, where it keeps images in a graph driver.
 //!
 //! `image/<driver>/imagedb/content/sha256/<image id>` is a config. A layer is named by its chain: the diffID of the
-//! lowest, then the digest of "<chain below> <diffID>". `image/<driver>/layerdb/sha256/<chain>/` has `diff` (its
+//! lowest, then the digest of `<chain below> <diffID>`. `image/<driver>/layerdb/sha256/<chain>/` has `diff` (its
 //! diffID), `cache-id` (under which the driver keeps the files) and `tar-split.json.gz`.
 
 use std::io;
