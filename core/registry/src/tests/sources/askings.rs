@@ -230,7 +230,7 @@ fn one_that_cannot_be_reached_rests_and_is_found_to_be_back() {
     let lie = Arc::new(std::sync::Mutex::new(Lie::Silence));
     let machine = machine(|runtime| {
         let lie = lie.clone();
-        [LyingSource::new(memory(runtime, "peer", Bring::InPlace), runtime.clone(), move || {
+        [LyingSource::new(memory(runtime, "peer", Bring::Foreign), runtime.clone(), move || {
             *lie.lock().unwrap()
         })]
     });
