@@ -10,13 +10,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::{Buf as _, Bytes};
 use dockless_oci::Digest;
-use dockless_store::{Blob, BlobRead, Sent, StoreError};
+use dockless_store::{Blob, BlobRead, READ_BYTES_FIRST, READ_BYTES_MAX, Sent, StoreError};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::fixture::Live;
 use crate::Settings;
-use crate::server::file_stream::FileStream;
+use crate::server::file_stream::{FileStream, UNSENT_BYTES_FAST};
 use crate::source::Source;
 use crate::transfer::{STRETCH_BYTES_MAX, STRETCH_BYTES_MIN, StandIn, Stretch, Transfers};
 
@@ -89,9 +90,20 @@ impl Wire {
 
     /// Owes bytes from 1000 on; their stand-in.
     fn owe(&self, length: usize, steps: impl IntoIterator<Item = Step>, damaged: bool) -> Bytes {
+        self.owe_to(30_000, length, steps, damaged)
+    }
+
+    /// As [`Wire::owe`], to a reader for whom so much is read at once.
+    fn owe_to(
+        &self,
+        read_max: usize,
+        length: usize,
+        steps: impl IntoIterator<Item = Step>,
+        damaged: bool,
+    ) -> Bytes {
         let reader = Scripted { steps: Mutex::new(steps.into_iter().collect()), damaged };
         let source = Source::new(self.live.door.registry.clone(), Blob::new(1 << 40, Arc::new(reader)));
-        self.transfers.owe(Stretch { source, offset: 1000, left: length, read_max: 30_000 }).unwrap()
+        self.transfers.owe(Stretch { source, offset: 1000, left: length, read_max }).unwrap()
     }
 
     async fn write(&mut self, pieces: &[&[u8]]) -> io::Result<usize> {
@@ -231,4 +243,19 @@ async fn one_stretch_is_owed_at_a_time_and_none_is_short() {
     assert!(wire.transfers.owe(stretch(STRETCH_BYTES_MAX + 1)).is_none());
     assert!(wire.transfers.owe(stretch(STRETCH_BYTES_MIN)).is_some());
     assert!(wire.transfers.owe(stretch(STRETCH_BYTES_MIN)).is_none());
+}
+
+#[tokio::test]
+async fn the_kernel_may_hold_more_for_a_fast_reader_only() {
+    let mut wire = Wire::new().await;
+    let usual = 100 << 10;
+    SockRef::from(wire.stream.socket()).set_tcp_notsent_lowat(usual).unwrap();
+    for (read_max, unsent) in
+        [(READ_BYTES_FIRST, usual), (READ_BYTES_MAX, UNSENT_BYTES_FAST), (READ_BYTES_FIRST, usual)]
+    {
+        let stand_in = wire.owe_to(read_max, STRETCH_BYTES_MIN, [], false);
+        assert_eq!(wire.write(&[&stand_in]).await.unwrap(), STRETCH_BYTES_MIN);
+        assert_eq!(SockRef::from(wire.stream.socket()).tcp_notsent_lowat().unwrap(), unsent);
+        wire.other.read_exact(&mut vec![0; STRETCH_BYTES_MIN]).await.unwrap();
+    }
 }
