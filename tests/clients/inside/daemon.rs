@@ -199,6 +199,26 @@ impl Drop for Dockerd {
             eprintln!("dockerd's last words, the latest first:\n{}", last.join("\n"));
         }
         drop(self.daemon.take());
+        let folder = self.socket.trim_start_matches("unix://").trim_end_matches("docker.sock");
+        end_shims(folder);
+    }
+}
+
+/// Ends what a containerd below `folder` started and lost: a container that ends while its daemon does may leave its
+/// shim behind.
+fn end_shims(folder: &str) {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw)
+        else {
+            continue;
+        };
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command);
+        let mut words = command.split('\0');
+        let is_shim = words.next().is_some_and(|program| program.contains("containerd-shim"));
+        if is_shim && words.any(|word| word.starts_with(folder)) {
+            let _ = kill_process(id, Signal::KILL);
+        }
     }
 }
 
