@@ -30,6 +30,8 @@ pub(crate) struct Flow {
     pulse: AtomicU64,
     /// The peer may still be sending a body that nobody reads: close slowly, so that the answer reaches it.
     linger: AtomicBool,
+    /// Nothing of an exchange is left, not even in hyper, which waits for the next head.
+    rests: AtomicBool,
     /// Where the stream can send files: what it is to send.
     transfers: Option<Arc<Transfers>>,
 }
@@ -116,6 +118,16 @@ impl Flow {
     /// Request heads read so far.
     pub(crate) fn heads(&self) -> u64 {
         self.heads.load(Ordering::Relaxed)
+    }
+
+    /// Whether hyper holds nothing but the wait for another head; known between two polls of it.
+    pub(crate) fn rests(&self) -> bool {
+        self.rests.load(Ordering::Relaxed)
+    }
+
+    /// What the stream saw last.
+    pub(crate) fn set_rests(&self, rests: bool) {
+        self.rests.store(rests, Ordering::Relaxed);
     }
 
     /// The request body was left unread.

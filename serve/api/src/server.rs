@@ -4,6 +4,7 @@ mod accept;
 pub(crate) mod bare_error;
 mod file_stream;
 mod http;
+mod http1;
 mod limit;
 pub(crate) mod stream;
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 
 use dockless_runtime::{Shutdown, timeout};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
@@ -43,6 +43,20 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// What all uploads of one HTTP/2 connection may have on their way, and so what it can make us hold.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
+/// Gives a builder of HTTP/1.1 its settings: the one that also takes HTTP/2 has no type in common with the other.
+macro_rules! set_http1 {
+    ($builder:expr, $timer:expr, $settings:expr) => {
+        $builder
+            .timer($timer)
+            // hyper's clock runs while a connection is idle, too; `Stream` has the shorter one for heads.
+            .header_read_timeout($settings.keep_alive_timeout)
+            .max_headers(HEADERS_MAX)
+            // Who says that nothing more comes (`nc -N`, some proxies) still waits for the answer.
+            .half_close(true)
+            .max_buf_size(BUFFER_BYTES)
+    };
+}
+
 /// An accepted socket.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -54,9 +68,10 @@ pub(super) enum Socket {
 pub(super) struct Server {
     pub(super) door: Arc<Door>,
     builder: auto::Builder<SpawnExecutor>,
-    limits: StreamLimits,
+    pub(super) http1: http1::Builder,
+    pub(super) limits: StreamLimits,
     stand_in: StandIn,
-    draining: Shutdown,
+    pub(super) draining: Shutdown,
     forced: Shutdown,
 }
 
@@ -71,15 +86,9 @@ impl Server {
         };
         let timer = ClockTimer::new(door.runtime.clock.clone());
         let mut builder = auto::Builder::new(SpawnExecutor(door.runtime.clone()));
-        builder
-            .http1()
-            .timer(timer.clone())
-            // hyper's clock runs while a connection is idle, too; `Stream` has the shorter one for heads.
-            .header_read_timeout(settings.keep_alive_timeout)
-            .max_headers(HEADERS_MAX)
-            // Who says that nothing more comes (`nc -N`, some proxies) still waits for the answer.
-            .half_close(true)
-            .max_buf_size(BUFFER_BYTES);
+        set_http1!(builder.http1(), timer.clone(), settings);
+        let mut http1 = http1::Builder::new();
+        set_http1!(http1, timer.clone(), settings);
         builder
             .http2()
             .timer(timer)
@@ -90,10 +99,10 @@ impl Server {
             .max_header_list_size(u32::try_from(BUFFER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(settings.keep_alive_timeout / 4)
             .keep_alive_timeout(settings.header_timeout);
-        Self { builder, limits, stand_in: StandIn::new(), draining, forced, door }
+        Self { builder, http1, limits, stand_in: StandIn::new(), draining, forced, door }
     }
 
-    /// Serves one connection to its end.
+    /// Serves one connection to its end. What comes after its first byte is in a box: most are silent.
     pub(super) async fn connection(&self, socket: Socket, peer: Peer, manners: Manners) {
         let metrics = &self.door.metrics;
         metrics.accepted.inc();
@@ -101,7 +110,8 @@ impl Server {
         let ended = match socket {
             Socket::Tcp(stream) => self.tcp(stream, peer, manners).await,
             Socket::Unix(stream) => {
-                self.http(stream, Flow::default(), peer, Scheme::Http, manners, false).await
+                let connection = Connection::new(peer, Scheme::Http, manners.admin);
+                Box::pin(self.http(stream, Flow::default(), connection, false)).await
             }
         };
         metrics.connections.dec();
@@ -111,12 +121,14 @@ impl Server {
     }
 
     async fn tcp(&self, stream: TcpStream, peer: Peer, manners: Manners) -> io::Result<()> {
-        let Some(first) = self.first_byte(&stream).await? else { return Ok(()) };
-        if first != TLS_HANDSHAKE {
+        let Some(first) = self.first_bytes(&stream).await? else { return Ok(()) };
+        if first[0] != TLS_HANDSHAKE {
             let transfers = Transfers::new(self.stand_in.clone());
             let flow = Flow::with_transfers(transfers.clone());
             let stream = FileStream::new(stream, transfers);
-            return self.http(stream, flow, peer, Scheme::Http, manners, !manners.plain).await;
+            let mut connection = Connection::new(peer, Scheme::Http, manners.admin);
+            connection.refuse_plain = !manners.plain;
+            return Box::pin(self.http(stream, flow, connection, !may_be_http2(first))).await;
         }
         let Some(tls) = self.door.tls.as_ref().filter(|_| manners.tls) else {
             return self.refuse_tls(stream).await;
@@ -124,7 +136,11 @@ impl Server {
         let handshake = TlsAcceptor::from(tls.server_config()).accept(stream);
         let limit = timeout(&*self.door.runtime.clock, self.limits.header_timeout, handshake);
         match self.unless_forced(limit).await? {
-            Ok(Ok(stream)) => self.http(stream, Flow::default(), peer, Scheme::Https, manners, false).await,
+            Ok(Ok(stream)) => {
+                let only_http1 = stream.get_ref().1.alpn_protocol() == Some(b"http/1.1");
+                let connection = Connection::new(peer, Scheme::Https, manners.admin);
+                Box::pin(self.http(stream, Flow::default(), connection, only_http1)).await
+            }
             Ok(Err(error)) => {
                 self.door.metrics.handshakes_failed.inc();
                 Err(error)
@@ -136,9 +152,9 @@ impl Server {
         }
     }
 
-    /// The first byte, left where it is; `None` when there will be none.
-    async fn first_byte(&self, stream: &TcpStream) -> io::Result<Option<u8>> {
-        let mut first = [0];
+    /// The first byte, and the second or 0 if it is not there yet, left where they are; `None` when there will be none.
+    async fn first_bytes(&self, stream: &TcpStream) -> io::Result<Option<[u8; 2]>> {
+        let mut first = [0; 2];
         let peek =
             timeout(&*self.door.runtime.clock, self.limits.keep_alive_timeout, stream.peek(&mut first));
         let peeked = tokio::select! {
@@ -148,8 +164,8 @@ impl Server {
             () = self.draining.requested() => return Ok(None),
         };
         match peeked {
-            Ok(Ok(1)) => Ok(Some(first[0])),
-            Ok(Ok(_)) | Err(_) => Ok(None),
+            Ok(Ok(0)) | Err(_) => Ok(None),
+            Ok(Ok(_)) => Ok(Some(first)),
             Ok(Err(error)) => Err(error),
         }
     }
@@ -168,28 +184,30 @@ impl Server {
         self.unless_forced(refuse).await?
     }
 
-    async fn http<S>(
+    pub(super) async fn http<S>(
         &self,
         io: S,
         flow: Flow,
-        peer: Peer,
-        scheme: Scheme,
-        manners: Manners,
-        refuse_plain: bool,
+        mut connection: Connection,
+        only_http1: bool,
     ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let flow = Arc::new(flow);
         let stream = Stream::new(io, flow.clone(), self.door.runtime.clock.clone(), self.limits);
-        let connection =
-            Arc::new(Connection { peer, scheme, admin: manners.admin, refuse_plain, flow: Some(flow) });
+        connection.flow = Some(flow.clone());
+        let connection = Arc::new(connection);
         let door = self.door.clone();
         let service = service_fn(move |request| {
             let (door, connection) = (door.clone(), connection.clone());
             async move { Ok::<_, Infallible>(door.handle(request, &connection).await) }
         });
-        let mut serving = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        if only_http1 {
+            return self.http1(stream, &flow, service).await;
+        }
+        // In a box, so that connections of other kinds have no room for it.
+        let mut serving = Box::pin(self.builder.serve_connection(TokioIo::new(stream), service));
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = self.draining.requested() => {
@@ -201,10 +219,15 @@ impl Server {
     }
 
     /// Lets `work` go on until the end of the drain time.
-    async fn unless_forced<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
+    pub(super) async fn unless_forced<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
         tokio::select! {
             done = work => Ok(done),
             () = self.forced.requested() => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the node stops")),
         }
     }
+}
+
+/// Whether a connection that begins so may speak HTTP/2: of the methods that clients use, none begins with `PR`.
+fn may_be_http2(first: [u8; 2]) -> bool {
+    first[0] == b'P' && matches!(first[1], b'R' | 0)
 }

@@ -3,13 +3,15 @@
 
 use std::io;
 use std::io::IoSlice;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use dockless_runtime::{BoxFuture, Clock};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::bare_error;
 use super::limit::Limit;
@@ -54,6 +56,8 @@ enum Seen {
 /// A connection under hyper.
 pub(crate) struct Stream<S> {
     inner: S,
+    /// Bytes that were read and not used.
+    ahead: Bytes,
     flow: Arc<Flow>,
     clock: Arc<dyn Clock>,
     limits: StreamLimits,
@@ -86,6 +90,7 @@ impl<S> Stream<S> {
         let head = Some((Limit::new(&clock, limits.keep_alive_timeout), 0));
         Self {
             inner,
+            ahead: Bytes::new(),
             flow,
             clock,
             limits,
@@ -95,6 +100,16 @@ impl<S> Stream<S> {
             linger: None,
             words: None,
         }
+    }
+
+    /// Bytes that were read come again.
+    pub(crate) fn put_back(&mut self, bytes: Bytes) {
+        self.ahead = bytes;
+    }
+
+    /// Whether hyper, which waits for bytes now, has no exchange that goes on and no part of a head.
+    fn is_at_rest(&self) -> bool {
+        self.seen == Seen::Http1 && self.head.is_none() && self.full.is_none() && !self.flow.is_active()
     }
 
     /// Bytes of a request arrived: starts the limit on its head, if none runs.
@@ -156,6 +171,7 @@ impl<S> Stream<S> {
 
     /// The socket is full: an error once it has been for too long.
     fn socket_full<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.flow.set_rests(false);
         let (clock, idle) = (&self.clock, self.limits.idle_timeout);
         let (limit, _) = self.full.get_or_insert_with(|| (Limit::new(clock, idle), clock.monotonic()));
         ready!(limit.poll(&self.clock, context));
@@ -169,6 +185,18 @@ impl<S> Stream<S> {
         {
             self.flow.mark_slow();
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Stream<S> {
+    /// Waits for bytes and leaves them to be read; `false` at the end of all.
+    pub(crate) async fn readable(&mut self) -> io::Result<bool> {
+        if self.ahead.is_empty() {
+            let mut first = [0];
+            let count = self.read(&mut first).await?;
+            self.ahead = Bytes::copy_from_slice(&first[..count]);
+        }
+        Ok(!self.ahead.is_empty())
     }
 }
 
@@ -231,16 +259,21 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buffer.filled().len();
-        match Pin::new(&mut this.inner).poll_read(context, buffer) {
-            Poll::Ready(Ok(())) => {
-                if buffer.filled().len() > before {
-                    this.bytes_arrived(&buffer.filled()[before..]);
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => this.nothing_arrives(context),
+        let rest = this.ahead.split_off(this.ahead.len().min(buffer.remaining()));
+        buffer.put_slice(&mem::replace(&mut this.ahead, rest));
+        let read = Pin::new(&mut this.inner).poll_read(context, buffer);
+        let came = &buffer.filled()[before..];
+        if came.is_empty() && read.is_pending() {
+            let ended = this.nothing_arrives(context);
+            this.flow.set_rests(ended.is_pending() && this.is_at_rest());
+            return ended;
         }
+        this.flow.set_rests(false);
+        if !came.is_empty() {
+            this.bytes_arrived(came);
+        }
+        // What was put back is there at once.
+        if read.is_pending() { Poll::Ready(Ok(())) } else { read }
     }
 }
 
@@ -251,6 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.flow.set_rests(false);
         if this.words.is_none() && !this.flow.holds_frames() {
             this.words = bare_error::words(bytes).map(|words| (words, bytes.len()));
         }
@@ -272,6 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        this.flow.set_rests(false);
         if this.words.is_none() && pieces.len() == 1 && !this.flow.holds_frames() {
             this.words = bare_error::words(&pieces[0]).map(|words| (words, pieces[0].len()));
         }
@@ -306,6 +341,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        this.flow.set_rests(false);
         if this.linger.is_none() {
             match Pin::new(&mut this.inner).poll_shutdown(context) {
                 Poll::Pending => return this.socket_full(context),

@@ -9,5 +9,6 @@ mod files;
 mod fixture;
 mod http2;
 mod limits;
+mod parked;
 mod protocols;
 mod stop;

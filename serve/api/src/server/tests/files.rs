@@ -20,6 +20,7 @@ use super::disk::SendingDisk;
 use super::fixture::{Client, Live, Speaks};
 use super::protocols::tls_client;
 use crate::Settings;
+use crate::server::http1::PARK_AFTER;
 use crate::server::timer::SpawnExecutor;
 use crate::tls::Certificates;
 
@@ -111,6 +112,20 @@ async fn bodies_and_ranges_sent_by_the_system_are_right_and_the_connection_goes_
     let read = READ_BYTES_FIRST as u64 * 3 * 5;
     let all = 2 * SIZE as u64 + 9_000_000 + (SIZE as u64 - 5_000_000) + 700_001;
     assert!(files.disk.sent() > all - read, "all but the ends: {} of {all}", files.disk.sent());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_stood_still_in_an_answer_and_was_parked_after_it_sends_files_again() {
+    let files = Files::new(Settings::default()).await;
+    let clock = files.live.door.runtime.clock.clone();
+    let mut client = files.live.connect().await;
+    for _ in 0..2 {
+        client.send(&files.get("")).await;
+        clock.sleep(PARK_AFTER * 2).await;
+        assert!(client.answer().await.1 == files.content);
+        clock.sleep(PARK_AFTER * 2).await;
+    }
+    assert!(files.disk.sent() > SIZE as u64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

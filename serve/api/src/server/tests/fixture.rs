@@ -54,19 +54,7 @@ impl Live {
         speaks: Speaks,
     ) -> Self {
         let runtime = Runtime::real();
-        let metrics = Arc::new(MetricRegistry::new());
-        let registry = Registry::new(Parts {
-            ledger: MemoryLedger::new(),
-            blobs,
-            runtime: runtime.clone(),
-            settings: dockless_registry::Settings::default(),
-            sources: Vec::new(),
-            metrics: &metrics,
-        });
-        let access = Arc::new(Access::anonymous());
-        let facts = NodeFacts::default();
-        let parts = DoorParts { registry, access, runtime: runtime.clone(), settings, metrics, tls, facts };
-        let door = Door::new(parts).unwrap();
+        let door = door(runtime.clone(), blobs, settings, tls);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = BoundListener {
@@ -124,12 +112,36 @@ impl Live {
     }
 }
 
+/// A door over an empty ledger.
+pub(super) fn door(
+    runtime: Runtime,
+    blobs: Arc<dyn BlobStore>,
+    settings: Settings,
+    tls: Option<Arc<Certificates>>,
+) -> Arc<Door> {
+    let metrics = Arc::new(MetricRegistry::new());
+    let registry = Registry::new(Parts {
+        ledger: MemoryLedger::new(),
+        blobs,
+        runtime: runtime.clone(),
+        settings: dockless_registry::Settings::default(),
+        sources: Vec::new(),
+        metrics: &metrics,
+    });
+    let access = Arc::new(Access::anonymous());
+    let facts = NodeFacts::default();
+    let parts = DoorParts { registry, access, runtime, settings, metrics, tls, facts };
+    Door::new(parts).unwrap()
+}
+
 /// A client that writes bytes and reads bytes.
 pub(super) struct Client<S>(pub(super) S);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(super) async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
+        // TLS may hold what the socket did not take.
+        self.0.flush().await.unwrap();
     }
 
     /// Reads until the end; the end may be a reset after some bytes.

@@ -38,7 +38,7 @@ async fn heads_that_are_no_http_or_too_large_get_words() {
         "431",
     )
     .await;
-    check(format!("GET /v2/ HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(100_000)), "431").await;
+    check(format!("GET /v2/ HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(150_000)), "431").await;
     check(format!("GET /v2/ HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(150)), "431").await;
     let long = "a".repeat(17_000);
     check(format!("GET /v2/{long} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "414").await;
