@@ -82,6 +82,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Environment variables besides `PATH` and `HOME`, which is the temporary directory.
     pub environment: Vec<(String, String)>,
+    /// The port to listen on; without one a free one is taken.
+    pub port: Option<u16>,
 }
 
 /// A running node; killed when dropped.
@@ -112,7 +114,7 @@ impl Process {
     /// As `start`.
     #[must_use]
     pub fn start_in(directory: Arc<TempDir>, options: &Options) -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port.unwrap_or_else(free_port)));
         let mut command = Command::new(binary());
         command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", directory.path());
         command.envs(options.environment.iter().map(|(name, value)| (name, value)));

@@ -99,6 +99,7 @@ async fn flags_win_over_the_environment_and_that_over_the_file() {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        ..Options::default()
     };
     let node = Process::start(&options);
     let client = node.client();

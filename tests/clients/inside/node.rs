@@ -45,7 +45,7 @@ impl Node {
 
     /// Ends it and starts it again over its data, on its port, with the arguments that are given.
     pub(crate) fn restarted(self, options: &Options) -> Self {
-        let port = self.address().port();
+        let port = Some(self.address().port());
         let (_, directory) = self.process.stop();
         let process = Process::start_in(directory, &Options { port, ..options.clone() });
         let client = process.client();
@@ -64,7 +64,7 @@ impl Node {
 
     /// The most memory that it ever had, in bytes.
     pub(crate) fn memory_peak_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
@@ -220,13 +220,5 @@ impl Node {
             .runtime
             .block_on(self.client.put(&target).body(layout.bytes(&blob.digest)).send())
             .expect(201);
-    }
-
-    /// A file beside the node's data, for what it is configured with.
-    pub(crate) fn beside(name: &str, text: &str) -> (std::sync::Arc<tempfile::TempDir>, PathBuf) {
-        let folder = tempfile::TempDir::with_prefix("dockless-settings-").unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        (std::sync::Arc::new(folder), path)
     }
 }
