@@ -4,10 +4,10 @@
 //! first; what is being read, filled or held by a [`Pin`] stays.
 
 mod filling;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,10 @@ use dockless_runtime::{Runtime, TaskLost};
 use dockless_store::{Blob, BlobRead, BlobStore as _, FilesystemStore, Settings, StoreError};
 use tokio::sync::{OnceCell, oneshot};
 
+use shelf::{Held, Shelf};
+
 pub(crate) use filling::Filling;
+pub(crate) use shelf::Pin;
 
 /// Files that are being filled at once: one for each save, and some that are being given up.
 const FILLING_MAX: usize = 64;
@@ -44,30 +47,6 @@ struct Inside {
     shelf: Mutex<Shelf>,
     /// Held while files come and go, so that nothing is removed that has just come.
     changes: Arc<tokio::sync::Mutex<()>>,
-}
-
-#[derive(Default)]
-struct Shelf {
-    held: HashMap<Digest, Held>,
-    /// Bytes of `held`, of what is being filled, and of what is being removed.
-    bytes: u64,
-    /// Counts uses.
-    now: u64,
-}
-
-struct Held {
-    size: u64,
-    /// [`Shelf::now`] at the last use.
-    used: u64,
-    pin: Arc<()>,
-}
-
-/// Keeps a blob in the spool.
-#[derive(Clone, Debug)]
-pub(crate) struct Pin {
-    /// Bytes of the blob.
-    pub(crate) size: u64,
-    _pin: Arc<()>,
 }
 
 /// Room that was made for a file; given back when dropped.
@@ -259,39 +238,6 @@ impl Inside {
 
     fn show(&self) {
         self.gauge.set(i64::try_from(self.shelf().bytes).unwrap_or(i64::MAX));
-    }
-}
-
-impl Shelf {
-    fn pin(&mut self, digest: &Digest) -> Option<Pin> {
-        self.now += 1;
-        let held = self.held.get_mut(digest)?;
-        held.used = self.now;
-        Some(Pin { size: held.size, _pin: held.pin.clone() })
-    }
-
-    /// Takes off the shelf what has to go before `size` more bytes fit; its bytes count until its file is gone. `None`,
-    /// and nothing is taken, when too much is in use.
-    fn take_unused(&mut self, size: u64, bytes_max: u64) -> Option<Vec<(Digest, u64)>> {
-        let unused = self.held.iter().filter(|(_, held)| Arc::strong_count(&held.pin) == 1);
-        let mut unused: Vec<_> =
-            unused.map(|(digest, held)| (held.used, digest.clone(), held.size)).collect();
-        unused.sort_unstable();
-        let (mut after, mut victims) = (self.bytes.saturating_add(size), Vec::new());
-        for (_, digest, size) in unused {
-            if after <= bytes_max {
-                break;
-            }
-            after -= size;
-            victims.push((digest, size));
-        }
-        if after > bytes_max {
-            return None;
-        }
-        for (digest, _) in &victims {
-            self.held.remove(digest);
-        }
-        Some(victims)
     }
 }
 
