@@ -110,12 +110,12 @@ impl Engine {
         self.share.allows(listed.as_ref().map_or(repository, RepositoryName::as_str))
     }
 
-    /// How many images have a name that is shared.
-    async fn count_shared(&self, driver: &Arc<dyn Driver>) -> Result<u64, SourceError> {
-        let (images, local) = (driver.images().await?, driver.names_local());
-        let is_shared =
-            |image: &&Image| image.parsed_names().any(|name| self.shares(&name.repository, local));
-        Ok(images.iter().filter(is_shared).count() as u64)
+    /// How many of these images have a name that is shared.
+    fn count_shared(&self, images: &[Image], local: bool) -> u64 {
+        let is_shared = |image: &&Image| {
+            self.share == Share::All || image.parsed_names().any(|name| self.shares(&name.repository, local))
+        };
+        images.iter().filter(is_shared).count() as u64
     }
 
     /// Notes when an engine is lost.
@@ -260,14 +260,16 @@ impl Source for Engine {
                 };
             }
         };
-        let mut status = driver.status().await;
-        if status.images.is_some() && self.share != Share::All {
-            status.images = self.count_shared(&driver).await.ok();
-        }
-        if status.problem.is_some() {
+        let images = driver.images().await;
+        if images.is_err() {
             self.current.lost(&driver);
         }
-        status
+        SourceStatus {
+            description: driver.description().to_owned(),
+            images: images.as_ref().ok().map(|images| self.count_shared(images, driver.names_local())),
+            problem: images.err().map(|error| error.to_string()),
+            note: driver.note(),
+        }
     }
 }
 

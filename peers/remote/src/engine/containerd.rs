@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dockless_oci::Digest;
-use dockless_registry::{Blob, Manifest, SourceError, SourceStatus};
+use dockless_registry::{Blob, Manifest, SourceError};
 use dockless_runtime::timeout;
 
 use super::driver::{Driver, Image};
@@ -114,6 +114,15 @@ fn is_offered(name: &str) -> bool {
 
 #[async_trait]
 impl Driver for Containerd {
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn note(&self) -> Option<String> {
+        let reason = self.directory.as_ref().err()?;
+        Some(format!("blobs are read through the socket and kept a while: {reason}"))
+    }
+
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
         let (mut images, mut seen) = (BTreeMap::<Digest, Vec<String>>::new(), HashSet::new());
         for namespace in NAMESPACES {
@@ -157,16 +166,5 @@ impl Driver for Containerd {
         Err(SourceError::Damaged(format!(
             "{name} is not loaded: containerd at {address} takes no pushes yet"
         )))
-    }
-
-    async fn status(&self) -> SourceStatus {
-        let images = self.images().await;
-        let note = self.directory.as_ref().err();
-        SourceStatus {
-            description: self.description.clone(),
-            images: images.as_ref().ok().map(|images| images.len() as u64),
-            problem: images.err().map(|error| error.to_string()),
-            note: note.map(|why| format!("blobs are read through the socket and kept a while: {why}")),
-        }
     }
 }

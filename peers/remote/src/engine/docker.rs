@@ -14,7 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dockless_oci::Digest;
-use dockless_registry::{Blob, Manifest, SourceError, SourceStatus, StoreError};
+use dockless_registry::{Blob, Manifest, SourceError, StoreError};
 use dockless_store::BlobRead;
 
 use self::api::{About, IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row, Version};
@@ -156,6 +156,15 @@ fn manifest_of(image: &Image, diff_ids: &[Digest], saved: &Saved) -> Manifest {
 
 #[async_trait]
 impl Driver for Docker {
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn note(&self) -> Option<String> {
+        let reason = self.storage.as_ref().err()?;
+        Some(format!("layers are exported by the engine and kept a while: {reason}"))
+    }
+
     fn names_local(&self) -> bool {
         self.podman
     }
@@ -215,17 +224,6 @@ impl Driver for Docker {
 
     async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
         load::load(&self.ground.socket, name, load).await
-    }
-
-    async fn status(&self) -> SourceStatus {
-        let images = self.images().await;
-        let note = self.storage.as_ref().err();
-        SourceStatus {
-            description: self.description.clone(),
-            images: images.as_ref().ok().map(|images| images.len() as u64),
-            problem: images.err().map(|error| error.to_string()),
-            note: note.map(|why| format!("layers are exported by the engine and kept a while: {why}")),
-        }
     }
 }
 

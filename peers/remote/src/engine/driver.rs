@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use dockless_oci::Digest;
-use dockless_registry::{Blob, Manifest, SourceError, SourceStatus};
+use dockless_registry::{Blob, Manifest, SourceError};
 
 use super::load::Load;
 
@@ -24,6 +24,12 @@ pub(crate) struct Image {
 /// then found out anew before the next call.
 #[async_trait]
 pub(crate) trait Driver: Send + Sync {
+    /// Which engine it is, in which version.
+    fn description(&self) -> &str;
+
+    /// What an operator should know of it though it works.
+    fn note(&self) -> Option<String>;
+
     /// Whether the engine puts names that its user gave without a host under `localhost/`, as podman does.
     fn names_local(&self) -> bool {
         false
@@ -49,7 +55,4 @@ pub(crate) trait Driver: Send + Sync {
 
     /// Gives the engine an image under this name, in place of one that has it.
     async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError>;
-
-    /// How it is now.
-    async fn status(&self) -> SourceStatus;
 }

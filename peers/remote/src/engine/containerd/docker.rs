@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use dockless_oci::Digest;
-use dockless_registry::{Blob, Manifest, SourceError, SourceStatus};
+use dockless_registry::{Blob, Manifest, SourceError};
 
 use super::super::docker::api::{About, IMAGE_BYTES_MAX, LIST_BYTES_MAX, Row, Version};
 use super::super::driver::{Driver, Image};
@@ -74,6 +74,15 @@ impl DockerOverContainerd {
 
 #[async_trait]
 impl Driver for DockerOverContainerd {
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn note(&self) -> Option<String> {
+        let reason = self.directory.as_ref().err()?;
+        Some(format!("images are exported by the engine and kept a while: {reason}"))
+    }
+
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
         let rows: Option<Vec<Row>> = self.ground.socket.json("/images/json", LIST_BYTES_MAX).await?;
         let images = rows.into_iter().flatten().filter_map(Row::image);
@@ -130,17 +139,6 @@ impl Driver for DockerOverContainerd {
 
     async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
         load::load(&self.ground.socket, name, load).await
-    }
-
-    async fn status(&self) -> SourceStatus {
-        let images = self.images().await;
-        let note = self.directory.as_ref().err();
-        SourceStatus {
-            description: self.description.clone(),
-            images: images.as_ref().ok().map(|images| images.len() as u64),
-            problem: images.err().map(|error| error.to_string()),
-            note: note.map(|why| format!("images are exported by the engine and kept a while: {why}")),
-        }
     }
 }
 
