@@ -42,7 +42,7 @@ impl Services {
     /// [`CallError`].
     pub(crate) async fn version(&self) -> Result<String, CallError> {
         let path = "/containerd.services.version.v1.Version/Version";
-        let answer = self.call(None, path, &Message::default(), ANSWER_BYTES_MAX).await?;
+        let answer = self.0.call(None, path, &Message::default(), ANSWER_BYTES_MAX).await?;
         self.read(text_in(&answer, 1))
     }
 
@@ -53,7 +53,7 @@ impl Services {
     pub(crate) async fn content_directory(&self) -> Result<Option<PathBuf>, CallError> {
         let path = "/containerd.services.introspection.v1.Introspection/Plugins";
         let request = Message::default().bytes(1, "type==io.containerd.content.v1");
-        let answer = self.call(None, path, &request, ANSWER_BYTES_MAX).await?;
+        let answer = self.0.call(None, path, &request, ANSWER_BYTES_MAX).await?;
         self.read(content_directory(answer))
     }
 
@@ -63,7 +63,7 @@ impl Services {
     /// [`CallError`].
     pub(crate) async fn images(&self, namespace: &str) -> Result<Vec<Named>, CallError> {
         let path = "/containerd.services.images.v1.Images/List";
-        let answer = self.call(Some(namespace), path, &Message::default(), LIST_BYTES_MAX).await?;
+        let answer = self.0.call(Some(namespace), path, &Message::default(), LIST_BYTES_MAX).await?;
         let images = self.read(images(answer))?;
         images.ok_or_else(|| self.0.broken(&format!("has more than {IMAGES_MAX} images in {namespace}")))
     }
@@ -75,7 +75,7 @@ impl Services {
     pub(crate) async fn image(&self, namespace: &str, name: &str) -> Result<Option<Named>, CallError> {
         let path = "/containerd.services.images.v1.Images/Get";
         let request = Message::default().bytes(1, name);
-        let answer = self.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
+        let answer = self.0.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
         let Some(answer) = found(answer)? else { return Ok(None) };
         self.read(bytes_in(&answer, 1).and_then(|image| named(&image)))
     }
@@ -87,7 +87,7 @@ impl Services {
     pub(crate) async fn size(&self, namespace: &str, digest: &Digest) -> Result<Option<u64>, CallError> {
         let path = "/containerd.services.content.v1.Content/Info";
         let request = Message::default().bytes(1, digest.as_str());
-        let answer = self.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
+        let answer = self.0.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
         let Some(answer) = found(answer)? else { return Ok(None) };
         self.read(bytes_in(&answer, 1).and_then(|info| number_in(&info, 2))).map(Some)
     }
@@ -101,16 +101,6 @@ impl Services {
         let request = whole(&Message::default().bytes(1, digest.as_str()));
         let answers = self.0.stream(Some(namespace), path, request, PIECE_BYTES_MAX).await?;
         Ok(Pieces(answers, self.0.clone()))
-    }
-
-    async fn call(
-        &self,
-        namespace: Option<&str>,
-        path: &'static str,
-        request: &Message,
-        bytes_max: usize,
-    ) -> Result<Bytes, CallError> {
-        self.0.call(namespace, path, request, bytes_max).await
     }
 
     fn read<T>(&self, read: Result<T, MessageError>) -> Result<T, CallError> {
