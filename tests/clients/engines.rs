@@ -13,3 +13,4 @@ mod requests;
 mod saves;
 mod scene;
 mod terms;
+mod trixie;

@@ -8,6 +8,7 @@ pub(crate) mod node;
 pub(crate) mod room;
 pub(crate) mod tar;
 pub(crate) mod tool;
+mod trixie;
 
 pub(crate) use daemon::{Containerd, Dockerd, DockerdOptions, PodmanService};
 pub(crate) use elsewhere::Elsewhere;

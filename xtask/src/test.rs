@@ -3,6 +3,7 @@
 mod packages;
 mod summary;
 mod tools;
+mod trixie;
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,7 @@ pub(crate) fn run(root: &Path, clients: Clients) -> Result<(), String> {
     if clients != Clients::None {
         packages::install()?;
         tools::build(root, &target, clients == Clients::All)?;
+        trixie::make(&target.join("tools"))?;
         // Before the binary: both are linked to the same place, and the tests are to find the one that is not static.
         image::write(root, &image::path(&target, IMAGE_PROFILE), IMAGE_PROFILE)?;
     }

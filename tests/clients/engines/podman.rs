@@ -6,8 +6,17 @@ use crate::inside::{PodmanService, Room};
 
 #[test]
 fn what_podman_has_is_pulled_by_its_full_name_and_its_short_one() {
-    let room = Room::new();
-    let service = PodmanService::start(&room);
+    pulled(&Room::new(), "podman 4.3");
+}
+
+#[test]
+fn what_podman_5_has_is_pulled_by_its_full_name_and_its_short_one() {
+    pulled(&Room::trixie(), "podman 5");
+}
+
+/// Pulls what the podman of a room has, which calls itself `version`.
+fn pulled(room: &Room, version: &str) {
+    let service = PodmanService::start(room);
     let node = serve(&[&service.address()], &[]);
     assert_eq!(repositories(&node), [""; 0]);
     room.podman().words("build --quiet --tag app:1").arg(room.context(3)).ok();
@@ -22,11 +31,12 @@ fn what_podman_has_is_pulled_by_its_full_name_and_its_short_one() {
     let id = room.podman().words("image inspect --format {{.Id}} app:1").ok();
     assert_eq!(shown.config.0, format!("sha256:{}", id.trim()));
     let engines = node.verb("engines").ok();
-    says(&engines, &["podman 4.3", "overlay", "answers"]);
+    says(&engines, &[version, "overlay", "answers"]);
     assert!(!engines.contains("exported"), "layers are read where they lie:\n{engines}");
 
-    let folder = room.path("copy");
-    let copy = room.tool("skopeo").words("copy --preserve-digests --src-tls-verify=false");
+    let elsewhere = Room::new();
+    let folder = elsewhere.path("copy");
+    let copy = elsewhere.tool("skopeo").words("copy --preserve-digests --src-tls-verify=false");
     let copy = copy.arg(format!("docker://{}", node.image("app:1"))).arg(format!("dir:{}", folder.display()));
     node.sends(shown.total(), || copy.ok());
     let other = Machine::new();
@@ -34,7 +44,6 @@ fn what_podman_has_is_pulled_by_its_full_name_and_its_short_one() {
     node.sends(shown.total(), || other.docker("pull").arg(&image).ok());
     assert_eq!(other.id(&image), shown.config.0);
     other.runs(&image);
-    let elsewhere = Room::new();
     let image = node.image(&format!("app@{}", shown.digest));
     elsewhere.podman().words("pull --quiet --tls-verify=false").arg(&image).ok();
     let pulled = elsewhere.podman().words("image inspect --format {{.Digest}}").arg(&image).ok();

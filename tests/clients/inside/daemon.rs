@@ -1,6 +1,8 @@
 //! Engines of our own: dockerd and containerd with their own data and sockets, ended with the test.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -82,17 +84,18 @@ pub(crate) struct DockerdOptions<'a> {
 
 impl DockerdOptions<'_> {
     /// What begins the command.
-    fn command(&self, root: &Path) -> Command {
+    fn command(&self, room: &Room, root: &Path) -> Command {
         // Not `ip netns exec`: it mounts /sys anew and hides the cgroups that dockerd needs.
         let network = self.network.map(|name| format!("--net=/run/netns/{name}"));
-        let mount = format!("mount -t tmpfs tmpfs {} && exec dockerd \"$@\"", root.display());
+        let mount = format!("mount -t tmpfs tmpfs {} && exec \"$@\"", root.display());
         let words: Vec<&str> = match (&network, self.hidden) {
-            (Some(network), _) => vec!["nsenter", network, "dockerd"],
+            (Some(network), _) => vec!["nsenter", network],
             (None, true) => vec!["unshare", "--mount", "sh", "-c", &mount, "sh"],
-            (None, false) => vec!["dockerd"],
+            (None, false) => Vec::new(),
         };
         fs::create_dir_all(root).unwrap();
-        let mut command = Command::new(words[0]);
+        let words: Vec<_> = words.into_iter().map(OsString::from).chain(room.words("dockerd")).collect();
+        let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         command
     }
@@ -118,7 +121,7 @@ impl Dockerd {
     pub(crate) fn with(room: &Room, options: &DockerdOptions<'_>) -> Self {
         let folder = room.path("dockerd");
         fs::create_dir_all(&folder).unwrap();
-        let mut command = options.command(&folder.join("root"));
+        let mut command = options.command(room, &folder.join("root"));
         let socket = format!("unix://{}", folder.join("docker.sock").display());
         command.arg("--data-root").arg(folder.join("root")).arg("--exec-root").arg(folder.join("exec"));
         command.arg("--pidfile").arg(folder.join("pid")).args([
@@ -233,14 +236,13 @@ impl PodmanService {
     pub(crate) fn start(room: &Room) -> Self {
         let socket = room.path("run/podman.sock");
         let address = format!("unix://{}", socket.display());
-        let mut command = Command::new("podman");
+        let mut command = room.command("podman");
         command
             .arg("--tmpdir")
             .arg(room.path("run/libpod"))
             .args(["system", "service", "--time=0", &address]);
         command.env_clear().envs(room.environment()).current_dir(room.path("tmp"));
-        let ready = || room.tool("curl").words("--silent --fail --unix-socket").arg(&socket);
-        let ready = || ready().arg("http://podman/_ping").run().succeeded();
+        let ready = || UnixStream::connect(&socket).is_ok();
         Self { _daemon: Daemon::start(command, room.path("podman.log"), ready), socket: socket.clone() }
     }
 
@@ -269,7 +271,7 @@ impl Containerd {
             socket.display()
         );
         let config = room.write("containerd.toml", &config);
-        let mut command = Command::new("containerd");
+        let mut command = room.command("containerd");
         command.arg("--config").arg(config).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         let ready = || room.tool("ctr").arg("--address").arg(&socket).arg("version").run().succeeded();
         let daemon = Daemon::start(command, room.path("containerd.log"), ready);

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::layout::{Files, GREETING, busybox, folder};
 use super::tar::{self, Entry};
 use super::tool::Tool;
+use super::trixie;
 
 /// podman as root beside cgroup v1, without raising limits that a container may not raise.
 const CONTAINERS_CONF: &str = "\
@@ -24,12 +25,14 @@ events_logger = \"file\"
 /// A scratch folder with an environment of its own.
 pub(crate) struct Room {
     folder: TempDir,
+    /// What begins each command: nothing, or the way into another root.
+    entry: Vec<OsString>,
 }
 
 impl Room {
     pub(crate) fn new() -> Self {
         let folder = TempDir::with_prefix("dockless-room-").unwrap();
-        let room = Self { folder };
+        let room = Self { folder, entry: Vec::new() };
         for name in ["home", "run", "tmp", "docker", "storage", "storage-run"] {
             fs::create_dir(room.path(name)).unwrap();
         }
@@ -37,6 +40,13 @@ impl Room {
         // podman and buildah fail when the file they are pointed at is not there.
         fs::write(room.path("auth.json"), "{}").unwrap();
         room.empty_storage();
+        room
+    }
+
+    /// A room whose programs are those of Debian 13.
+    pub(crate) fn trixie() -> Self {
+        let mut room = Self::new();
+        room.entry = trixie::entry(room.folder.path());
         room
     }
 
@@ -53,9 +63,22 @@ impl Room {
     /// A program in this room's environment.
     pub(crate) fn tool(&self, program: &str) -> Tool {
         let environment = self.environment().into_iter();
-        environment
-            .fold(Tool::new(program), |tool, (name, value)| tool.env(name, value))
-            .within(self.folder.path())
+        let words = self.words(program);
+        let tool = words[1..].iter().fold(Tool::new(&words[0]), Tool::arg);
+        environment.fold(tool, |tool, (name, value)| tool.env(name, value)).within(self.folder.path())
+    }
+
+    /// The words that start a program of this room.
+    pub(super) fn words(&self, program: &str) -> Vec<OsString> {
+        self.entry.iter().cloned().chain([program.into()]).collect()
+    }
+
+    /// A command that starts a program of this room, in the caller's environment.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let words = self.words(program);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        command
     }
 
     /// What tells programs where this room is.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::program::Program;
 
 /// What the tests start, by the file that shows it is there, and the package that brings it.
-const PACKAGES: [(&str, &str); 16] = [
+const PACKAGES: [(&str, &str); 17] = [
     ("/usr/bin/docker", "docker.io"),
     ("/usr/sbin/dockerd", "docker.io"),
     ("/usr/bin/podman", "podman"),
@@ -21,6 +21,7 @@ const PACKAGES: [(&str, &str); 16] = [
     ("/usr/bin/openssl", "openssl"),
     ("/usr/bin/htpasswd", "apache2-utils"),
     ("/usr/bin/curl", "curl"),
+    ("/usr/sbin/debootstrap", "debootstrap"),
     ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
 ];
 
