@@ -6,6 +6,7 @@
 mod chart;
 mod connections;
 mod driver;
+mod engines;
 mod holders;
 mod measure;
 mod pushes;
@@ -46,9 +47,11 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<(), String> {
 }
 
 fn measure_all(root: &Path, plan: &Plan) -> Result<report::Table, String> {
+    engines::wanted(plan)?;
     let mut table = report::Table::about_this_machine(plan);
     rows::request_rows(root, plan, &mut table)?;
     rows::push_rows(root, plan, &mut table)?;
+    engines::rows(root, plan, &mut table)?;
     connections::rows(root, plan, &mut table)?;
     starts::rows(root, plan, &mut table)?;
     Ok(table)

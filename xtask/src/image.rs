@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the node as a container image, written by ourselves; no engine is needed to make it.
 
 mod layout;
-mod tar;
+pub(crate) mod tar;
 #[cfg(test)]
 mod tests;
 

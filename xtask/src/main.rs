@@ -26,7 +26,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test              every test that needs no root, the real binary's included
   test --clients    these, then the real clients; needs root, installs Debian packages and builds Go tools by name
   test --clients=all  helm, cosign and notation too; they take minutes to build
-  bench [KEY=VALUE]...  this registry against its peers, interleaved; writes docs/benchmarks/; some twenty minutes.
+  bench [KEY=VALUE]...  this registry against its peers, interleaved; writes docs/benchmarks/; some twenty minutes; needs root.
                     rounds=3 seconds=2 large_mib=1024 only=WORD output=docs/benchmarks
   image             the node as a container image, target/image/dockless.tar, for docker load, podman load and skopeo;
                     no engine is needed to make it. --profile=dev is built in less time; --json";

@@ -11,12 +11,64 @@ const PAGE_KIB: f64 = 4.0;
 
 /// CPU seconds that the process has used so far, all threads.
 pub(crate) fn cpu_seconds(pid: u32) -> Result<f64, String> {
+    let [own, _] = cpu_of(pid)?;
+    Ok(own)
+}
+
+/// CPU seconds of the process, and of its children that have ended.
+fn cpu_of(pid: u32) -> Result<[f64; 2], String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .map_err(|error| format!("process {pid}: {error}"))?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let mut fields = after_name.split_whitespace().skip(11);
     let mut ticks = || fields.next().and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    Ok((ticks() + ticks()) / TICKS_PER_SECOND)
+    Ok([(ticks() + ticks()) / TICKS_PER_SECOND, (ticks() + ticks()) / TICKS_PER_SECOND])
+}
+
+/// What processes have used so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Used {
+    pub(crate) cpu_seconds: f64,
+    /// What they wrote into files, those that are gone again too.
+    pub(crate) written_bytes: f64,
+}
+
+impl Used {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            cpu_seconds: self.cpu_seconds + other.cpu_seconds,
+            written_bytes: self.written_bytes + other.written_bytes,
+        }
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            cpu_seconds: self.cpu_seconds - before.cpu_seconds,
+            written_bytes: self.written_bytes - before.written_bytes,
+        }
+    }
+}
+
+/// What the process has used, its children that have ended included.
+pub(crate) fn used(pid: u32) -> Result<Used, String> {
+    let [own, children] = cpu_of(pid)?;
+    Ok(Used { cpu_seconds: own + children, written_bytes: written_bytes(pid)? })
+}
+
+/// What the programs have used that this one ran to their end; of written bytes its own as well.
+pub(crate) fn used_by_children() -> Result<Used, String> {
+    let pid = std::process::id();
+    let [_, children] = cpu_of(pid)?;
+    Ok(Used { cpu_seconds: children, written_bytes: written_bytes(pid)? })
+}
+
+/// Bytes of files that the process and its ended children have made to be written, before any of it is taken back.
+fn written_bytes(pid: u32) -> Result<f64, String> {
+    let path = format!("/proc/{pid}/io");
+    let figures = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = figures.lines().find_map(|line| line.strip_prefix("write_bytes:"));
+    let bytes = line.and_then(|line| line.trim().parse().ok());
+    bytes.ok_or(format!("{path} does not say what was written"))
 }
 
 /// The number in a field of `/proc/PID/status`: `VmRSS` in KiB, `Threads`.
@@ -115,6 +167,20 @@ mod tests {
         assert!(status_number(pid, "VmRSS").unwrap() > 100.0);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
         assert!(cpu_seconds(u32::MAX).is_err());
+    }
+
+    #[test]
+    fn what_a_program_used_is_counted_once_it_has_ended() {
+        let before = used_by_children().unwrap();
+        let mut program = std::process::Command::new("dd");
+        // Beside this program: a temporary directory may be memory, which is not counted.
+        let path = std::env::current_exe().unwrap().with_extension("written");
+        program.args(["if=/dev/zero", "bs=1M", "count=3", "status=none"]);
+        assert!(program.arg(format!("of={}", path.display())).status().unwrap().success());
+        let used = used_by_children().unwrap().since(before);
+        std::fs::remove_file(&path).unwrap();
+        assert!(used.written_bytes >= 3e6, "{}", used.written_bytes);
+        assert!(used.cpu_seconds >= 0.0);
     }
 
     #[test]

@@ -46,10 +46,15 @@ impl Drop for Server {
 
 /// This registry on `data`, plain and TLS on one port.
 pub(crate) fn dockless(root: &Path, data: &Path) -> Result<Server, String> {
+    dockless_with(root, data, &[])
+}
+
+/// The same with further arguments.
+pub(crate) fn dockless_with(root: &Path, data: &Path, further: &[&str]) -> Result<Server, String> {
     let address = free_address()?;
     let mut command = Command::new(root.join("target/release/dockless"));
     command.arg("serve").arg("--listen").arg(address.to_string()).arg("--data").arg(data);
-    command.args(["--log-level", "warn"]);
+    command.args(["--log-level", "warn"]).args(further);
     start("dockless", address, data, command)
 }
 
@@ -57,16 +62,14 @@ pub(crate) fn dockless(root: &Path, data: &Path) -> Result<Server, String> {
 pub(crate) fn peers(root: &Path, scratch: &Path) -> Result<Vec<Server>, String> {
     let tools = driver::tools(root);
     let distribution = distribution("distribution 3.1.2", &tools.join("registry"), scratch, "distribution")?;
-    let mut servers = vec![distribution, olareg(&tools.join("olareg"), scratch)?];
-    match which("docker-registry") {
-        Some(program) => servers.push(distribution_28(&program, scratch)?),
-        None => return Err("docker-registry is missing: apt-get install docker-registry".to_owned()),
-    }
-    Ok(servers)
+    Ok(vec![distribution, olareg(&tools.join("olareg"), scratch)?, docker_registry(scratch)?])
 }
 
-fn distribution_28(program: &Path, scratch: &Path) -> Result<Server, String> {
-    distribution("docker-registry 2.8", program, scratch, "docker-registry")
+/// Debian's registry, with its data in `scratch`.
+pub(crate) fn docker_registry(scratch: &Path) -> Result<Server, String> {
+    let program =
+        which("docker-registry").ok_or("docker-registry is missing: apt-get install docker-registry")?;
+    distribution("docker-registry 2.8", &program, scratch, "docker-registry")
 }
 
 fn distribution(name: &'static str, program: &Path, scratch: &Path, folder: &str) -> Result<Server, String> {
