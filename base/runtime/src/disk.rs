@@ -18,14 +18,14 @@ mod real;
 mod tree;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use counted::CountedDisk;
 pub use durable::{create_dir_durable, read_file, remove_durable, rename_durable, write_file_durable};
-pub use exact::{read_exact_at, write_all_at};
+pub use exact::{read_exact_at, write_all_at, write_all_vectored_at};
 pub use foreign::{ForeignFile, ForeignRoot};
 pub use real::{RealDisk, restrict_to_owner};
 pub use tree::remove_tree;
@@ -105,11 +105,12 @@ pub trait DiskFile: Send + Sync {
     /// `WouldBlock` when the socket takes nothing now; whatever else the disk or the socket says.
     fn send_to(&self, socket: BorrowedFd<'_>, offset: u64, length: usize) -> io::Result<Option<usize>>;
 
-    /// Writes up to `buffer.len()` bytes at `offset`, past the end too (the gap reads as zeros). May write fewer.
+    /// Writes what the buffers hold, joined, at `offset`, past the end too (the gap reads as zeros). May write less. What
+    /// is written at once lies together in memory, and is read, sent and brought to the device for less.
     ///
     /// # Errors
     /// `StorageFull`, or whatever else the disk says.
-    fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize>;
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize>;
 
     /// Makes the bytes and the size durable.
     ///

@@ -1,6 +1,6 @@
 //! What every [`Disk`] must do while nothing goes wrong.
 
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::disk::{
     Disk, DiskFile, OpenMode, create_dir_durable, read_exact_at, read_file, remove_durable, remove_tree,
-    rename_durable, write_all_at, write_file_durable,
+    rename_durable, write_all_at, write_all_vectored_at, write_file_durable,
 };
 
 /// Runs the suite in `directory`, which exists and is empty, and leaves it empty.
@@ -63,7 +63,7 @@ fn opens(disk: &dyn Disk, place: &Path) {
     assert_eq!(content(disk, &place.join("other")), b"");
     disk.open(&place.join("private"), OpenMode::CreateNewPrivate).unwrap();
     let reader = disk.open(&path, OpenMode::Read).unwrap();
-    assert!(reader.write_at(b"x", 0).is_err(), "a reader does not write");
+    assert!(write_all_at(&*reader, b"x", 0).is_err(), "a reader does not write");
     assert!(reader.set_len(0).is_err(), "a reader does not cut");
     fails(disk.open(&path.join("below"), OpenMode::Read), ErrorKind::NotADirectory, "a file holds no files");
 }
@@ -89,6 +89,22 @@ fn reads_and_writes(disk: &dyn Disk, place: &Path) {
     assert!(all[10..9000].iter().all(|byte| *byte == 0) && &all[9000..] == b"end", "a gap reads as zeros");
     file.sync_data().unwrap();
     second.sync_data().unwrap();
+    writes_joined(disk, &place.join("joined"));
+}
+
+fn writes_joined(disk: &dyn Disk, path: &Path) {
+    let file = create(disk, path, b"0123");
+    // More than a system takes at once, and empty ones everywhere.
+    let buffers =
+        |pieces: &[&'static [u8]]| pieces.iter().map(|piece| IoSlice::new(piece)).collect::<Vec<_>>();
+    let many = [b"".as_slice(), b"ab", b"", b"c", b""].repeat(1500);
+    write_all_vectored_at(&*file, &mut buffers(&many), 2).unwrap();
+    let expected = [b"01".as_slice(), &b"abc".repeat(1500)].concat();
+    assert_eq!(content(disk, path), expected);
+    for nothing in [vec![], vec![b"".as_slice(); 3]] {
+        write_all_vectored_at(&*file, &mut buffers(&nothing), 9).unwrap();
+    }
+    assert_eq!(content(disk, path), expected);
 }
 
 fn sends(disk: &dyn Disk, place: &Path) {

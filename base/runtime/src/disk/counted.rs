@@ -1,6 +1,6 @@
 //! A disk that counts its syncs: what durability costs, for metrics and benchmarks.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -75,8 +75,8 @@ impl DiskFile for CountedFile {
         self.file.send_to(socket, offset, length)
     }
 
-    fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(buffer, offset)
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.file.write_at(buffers, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -115,7 +115,7 @@ mod tests {
         let disk = CountedDisk::new(Simulation::new(1).disk(), syncs.clone());
         disk.create_dir_all(Path::new("/d")).unwrap();
         let file = disk.open(Path::new("/d/f"), OpenMode::CreateNew).unwrap();
-        file.write_at(b"x", 0).unwrap();
+        file.write_at(&[IoSlice::new(b"x")], 0).unwrap();
         assert_eq!(syncs.get(), 0);
         file.sync_data().unwrap();
         disk.sync_dir(Path::new("/d")).unwrap();

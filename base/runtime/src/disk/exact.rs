@@ -1,6 +1,6 @@
 //! All of it or an error: reads and writes that never stop short.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 
 use crate::disk::DiskFile;
 
@@ -8,12 +8,25 @@ use crate::disk::DiskFile;
 ///
 /// # Errors
 /// `WriteZero` when the disk takes no more, or whatever else it says; a part may have been written.
-pub fn write_all_at(file: &dyn DiskFile, mut buffer: &[u8], mut offset: u64) -> io::Result<()> {
-    while !buffer.is_empty() {
-        match file.write_at(buffer, offset) {
+pub fn write_all_at(file: &dyn DiskFile, buffer: &[u8], offset: u64) -> io::Result<()> {
+    write_all_vectored_at(file, &mut [IoSlice::new(buffer)], offset)
+}
+
+/// Writes all the buffers, joined, at `offset`; of the slices themselves nothing is left.
+///
+/// # Errors
+/// As [`write_all_at`].
+pub fn write_all_vectored_at(
+    file: &dyn DiskFile,
+    mut buffers: &mut [IoSlice<'_>],
+    mut offset: u64,
+) -> io::Result<()> {
+    IoSlice::advance_slices(&mut buffers, 0);
+    while !buffers.is_empty() {
+        match file.write_at(buffers, offset) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => {
-                buffer = &buffer[written..];
+                IoSlice::advance_slices(&mut buffers, written);
                 offset += written as u64;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

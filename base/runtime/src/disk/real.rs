@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the door the ban points to")]
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -10,6 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::disk::{Disk, DiskEntry, DiskFile, OpenMode, Stat};
+
+/// Buffers that the system takes at once (`IOV_MAX`).
+#[cfg(target_os = "linux")]
+const BUFFERS_MAX: usize = 1024;
 
 /// The machine's file systems.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,8 +123,16 @@ impl DiskFile for RealFile {
         Ok(None)
     }
 
-    fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(buffer, offset)
+    #[cfg(target_os = "linux")]
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let taken = &buffers[..buffers.len().min(BUFFERS_MAX)];
+        Ok(rustix::io::pwritev(&self.file, taken, offset)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let first = buffers.iter().find(|buffer| !buffer.is_empty());
+        first.map_or(Ok(0), |buffer| self.file.write_at(buffer, offset))
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use dockless_oci::digest::Digest;
 use dockless_runtime::Runtime;
 
-use crate::blob::{Blob, BlobRead};
+use crate::blob::Blob;
 use crate::blob_store::BlobStore;
 use crate::error::StoreError;
 use crate::progress::Progress;
@@ -60,7 +60,7 @@ impl fmt::Debug for MemoryStore {
 impl BlobStore for MemoryStore {
     async fn open(&self, digest: &Digest) -> Result<Option<Blob>, StoreError> {
         let bytes = lock(&self.held).blobs.get(digest).cloned();
-        Ok(bytes.map(|bytes| Blob::new(bytes.len() as u64, Arc::new(MemoryBlob(bytes)))))
+        Ok(bytes.map(Blob::from))
     }
 
     async fn begin(&self, upload: NewUpload) -> Result<UploadId, StoreError> {
@@ -189,25 +189,5 @@ impl UploadWriter for MemoryWriter {
 
     async fn close(self: Box<Self>) -> Result<u64, StoreError> {
         self.with_session(|session| Ok(session.status.offset))
-    }
-}
-
-struct MemoryBlob(Bytes);
-
-impl MemoryBlob {
-    fn slice(&self, offset: u64, max: usize) -> Bytes {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        self.0.slice(from..from.saturating_add(max).min(self.0.len()))
-    }
-}
-
-#[async_trait]
-impl BlobRead for MemoryBlob {
-    fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
-        Some(Ok(self.slice(offset, max)))
-    }
-
-    async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
-        Ok(self.slice(offset, max))
     }
 }

@@ -1,6 +1,6 @@
 //! One open simulated file.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -67,7 +67,9 @@ impl DiskFile for SimFile {
         Ok(None)
     }
 
-    fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        // One at once, so that a cut or a fault finds a place between them.
+        let buffer = buffers.iter().find(|buffer| !buffer.is_empty()).map_or(&[][..], |buffer| buffer);
         let offset = usize::try_from(offset).map_err(|_| ErrorKind::FileTooLarge)?;
         self.change(|state| {
             let verdict = state.faults.begin(OperationKind::Write, &self.path, buffer.len())?;

@@ -1,6 +1,7 @@
 //! Crashes lose what they may lose, sometimes, and never what is durable.
 
 use std::collections::BTreeSet;
+use std::io::IoSlice;
 
 use super::*;
 use crate::disk::{create_dir_durable, read_file, rename_durable, write_all_at, write_file_durable};
@@ -147,7 +148,11 @@ fn the_power_cut_stops_every_later_change() {
     assert_eq!(disk.operations(), 2);
     disk.fail_from(3);
     write_all_at(&*file, b"d", 3).unwrap();
-    assert!(file.sync_data().is_err() && file.write_at(b"x", 0).is_err() && file.set_len(0).is_err());
+    assert!(
+        file.sync_data().is_err()
+            && file.write_at(&[IoSlice::new(b"x")], 0).is_err()
+            && file.set_len(0).is_err()
+    );
     assert!(disk.open(path("/g"), OpenMode::CreateNew).is_err() && disk.remove(path("/f")).is_err());
     assert!(disk.rename(path("/f"), path("/g")).is_err() && disk.sync_dir(path("/")).is_err());
     assert!(disk.create_dir_all(path("/d")).is_err());
@@ -179,10 +184,14 @@ fn faults_happen_once_and_only_where_they_can() {
         disk.fail_with(disk.operations(), fault);
         let first = work(&disk).map_err(|error| error.kind());
         let _ = disk.remove(path("/g"));
-        assert_eq!(disk.open(path("/f"), OpenMode::ReadWrite).unwrap().write_at(b"xyz", 0).unwrap(), 3);
+        assert_eq!(
+            disk.open(path("/f"), OpenMode::ReadWrite).unwrap().write_at(&[IoSlice::new(b"xyz")], 0).unwrap(),
+            3
+        );
         first
     };
-    let write = |disk: &SimDisk| disk.open(path("/f"), OpenMode::ReadWrite)?.write_at(b"1234567", 0);
+    let write =
+        |disk: &SimDisk| disk.open(path("/f"), OpenMode::ReadWrite)?.write_at(&[IoSlice::new(b"1234567")], 0);
     let rename = |disk: &SimDisk| disk.rename(path("/f"), path("/f")).map(|()| 0);
     let sync_dir = |disk: &SimDisk| disk.sync_dir(path("/")).map(|()| 0);
     assert_eq!(fails(Fault::ShortWrite, &write), Ok(3));
@@ -242,7 +251,7 @@ fn the_change_time_tells_of_writes_and_renames_but_not_of_damage() {
     let file = create(&disk, "/f", b"abc");
     let stats = [
         file.stat().unwrap(),
-        file.write_at(b"x", 0).and_then(|_| file.stat()).unwrap(),
+        file.write_at(&[IoSlice::new(b"x")], 0).and_then(|_| file.stat()).unwrap(),
         disk.rename(path("/f"), path("/g")).and_then(|()| file.stat()).unwrap(),
     ];
     assert!(stats[0] != stats[1] && stats[1] != stats[2] && stats[0].inode == stats[2].inode);

@@ -1,11 +1,11 @@
 //! What jobs do with an upload's files. Everything here blocks.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use dockless_oci::digest::{Algorithm, Digest, Hasher};
-use dockless_runtime::disk::{remove_tree, write_all_at};
+use dockless_runtime::disk::{remove_tree, write_all_vectored_at};
 use dockless_runtime::{DiskFile, OpenMode};
 
 use super::ground::Ground;
@@ -91,19 +91,18 @@ impl Work {
         if bytes.is_empty() {
             return Ok(());
         }
-        ground.check_space(bytes.iter().map(|bytes| bytes.len() as u64).sum())?;
+        let length: u64 = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+        ground.check_space(length)?;
         let data = self.data(ground, standing)?;
-        let mut offset = self.offset();
-        for bytes in bytes {
-            write_all_at(&*data, bytes, offset)
-                .map_err(|error| self.write_failed(ground, standing, error))?;
-            offset += bytes.len() as u64;
-        }
+        let offset = self.offset();
+        let mut pieces: Vec<IoSlice<'_>> = bytes.iter().map(|bytes| IoSlice::new(bytes)).collect();
+        write_all_vectored_at(&*data, &mut pieces, offset)
+            .map_err(|error| self.write_failed(ground, standing, error))?;
         // Only now that all of it is written: a failed write leaves the upload where it stood.
         let Self { progress, fresh, .. } = self;
         bytes.iter().for_each(|bytes| progress.update(bytes, |state| fresh.push(state)));
-        assert_eq!(progress.length(), offset, "what was hashed is what was written");
-        standing.touch(offset, ground.runtime.clock.unix_ms());
+        assert_eq!(progress.length(), offset + length, "what was hashed is what was written");
+        standing.touch(offset + length, ground.runtime.clock.unix_ms());
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The machine's disk, counting what the system sends of its files.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,8 +76,8 @@ impl DiskFile for SendingFile {
         Ok(sent)
     }
 
-    fn write_at(&self, buffer: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(buffer, offset)
+    fn write_at(&self, buffers: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        self.file.write_at(buffers, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! What is sent, over a file that does as it is told.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -50,7 +50,7 @@ impl DiskFile for Scripted {
         Ok(*self.takes.lock().unwrap())
     }
 
-    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+    fn write_at(&self, _: &[IoSlice<'_>], _: u64) -> io::Result<usize> {
         Err(ErrorKind::Unsupported.into())
     }
 
