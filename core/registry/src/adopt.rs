@@ -4,8 +4,7 @@
 //! them. Were they not taken over, the image would be whole only as long as the source keeps them.
 
 use dockless_meta::command::PutManifest;
-use dockless_meta::view::View;
-use dockless_oci::manifest::{ManifestFacts, ParsedManifest, ReferenceFact, ReferenceKind};
+use dockless_oci::manifest::{ManifestFacts, ParsedManifest, ReferenceKind};
 use dockless_oci::{Digest, Reference};
 use dockless_runtime::BoxFuture;
 use futures_util::FutureExt as _;
@@ -37,19 +36,19 @@ impl Registry {
         if self.mirror.is_empty() {
             return Ok(());
         }
-        self.adopt_references(asked.clone(), facts, DEPTH_MAX).await
+        self.adopt_references(asked.clone(), facts.clone(), DEPTH_MAX).await
     }
 
     fn adopt_references(
         &self,
         asked: Asked,
-        facts: &ManifestFacts,
+        facts: ManifestFacts,
         depth: usize,
     ) -> BoxFuture<'static, Result<(), Error>> {
         let registry = self.clone();
-        let missing = self.inner.view().and_then(|view| missing(&view, &asked, facts));
         async move {
-            let adopting = missing?.into_iter().map(|(digest, kind)| {
+            let missing = registry.missing_references(&asked.repository, &facts).await?;
+            let adopting = missing.into_iter().take(ADOPTED_MAX).map(|(digest, kind)| {
                 let (registry, asked) = (registry.clone(), asked.clone());
                 async move {
                     let adopted = match kind {
@@ -74,7 +73,7 @@ impl Registry {
         let manifest = self.mirror.manifest(asked, &reference).await?.content;
         let parsed = ParsedManifest::parse(&manifest.bytes, Some(&manifest.media_type))
             .map_err(|error| Error::ManifestInvalid(error.to_string()))?;
-        self.adopt_references(asked.clone(), &parsed.facts, depth).await?;
+        self.adopt_references(asked.clone(), parsed.facts.clone(), depth).await?;
         self.commit(PutManifest {
             repository: asked.repository.clone(),
             digest: manifest.digest,
@@ -88,19 +87,4 @@ impl Registry {
         })
         .await
     }
-}
-
-/// What the repository lacks of what is referenced.
-fn missing(view: &View, asked: &Asked, facts: &ManifestFacts) -> Result<Vec<(Digest, ReferenceKind)>, Error> {
-    let mut missing = Vec::new();
-    for ReferenceFact { digest, kind, foreign, .. } in &facts.references {
-        let held = match kind {
-            ReferenceKind::Blob => view.blob(&asked.repository, digest)?.is_some(),
-            ReferenceKind::Manifest => view.manifest_head(&asked.repository, digest)?.is_some(),
-        };
-        if !held && !foreign && missing.len() < ADOPTED_MAX {
-            missing.push((digest.clone(), *kind));
-        }
-    }
-    Ok(missing)
 }

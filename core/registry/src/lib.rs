@@ -21,6 +21,7 @@ mod pull;
 mod pulls;
 mod push;
 mod readiness;
+mod references;
 mod referrers;
 mod registry;
 mod settings;

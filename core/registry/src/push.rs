@@ -4,9 +4,7 @@ use bytes::Bytes;
 use dockless_meta::command::{Command, PutManifest, TagCondition};
 use dockless_meta::view::View;
 use dockless_oci::digest::Algorithm;
-use dockless_oci::manifest::{
-    MANIFEST_BYTES_MAX, ManifestError, ManifestFacts, ParsedManifest, ReferenceKind,
-};
+use dockless_oci::manifest::{MANIFEST_BYTES_MAX, ManifestError, ManifestFacts, ParsedManifest};
 use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Error;
@@ -167,20 +165,13 @@ impl Registry {
         if self.settings().require_blobs {
             return Ok(0);
         }
-        let view = self.inner.view()?;
-        // A thousand lookups cost about a millisecond.
-        let missing = if facts.references.len() <= 1_000 {
-            missing_references(&view, repository, facts)?
-        } else {
-            let (repository, facts) = (repository.clone(), facts.clone());
-            let work = move || missing_references(&view, &repository, &facts);
-            self.inner.runtime.blocking("references check", work).await??
-        };
+        let missing = self.missing_references(repository, facts).await?;
         if missing.is_empty() {
             return Ok(0);
         }
         self.inner.statistics.references_missing.inc_by(missing.len() as u64);
-        let first: Vec<&str> = missing.iter().take(MISSING_LOGGED_MAX).map(Digest::as_str).collect();
+        let first: Vec<&str> =
+            missing.iter().take(MISSING_LOGGED_MAX).map(|(digest, _)| digest.as_str()).collect();
         tracing::info!(%repository, %digest, count = missing.len(), ?first, "a manifest references missing content");
         Ok(missing.len())
     }
@@ -222,23 +213,4 @@ fn prepare(bytes: &Bytes, content_type: Option<&str>, reference: &Reference) -> 
         other => Error::ManifestInvalid(other.to_string()),
     })?;
     Ok(Prepared { digest, parsed })
-}
-
-/// References that the repository does not hold, without those that others hold by design.
-fn missing_references(
-    view: &View,
-    repository: &RepositoryName,
-    facts: &ManifestFacts,
-) -> Result<Vec<Digest>, Error> {
-    let mut missing = Vec::new();
-    for reference in facts.references.iter().filter(|reference| !reference.foreign) {
-        let held = match reference.kind {
-            ReferenceKind::Blob => view.blob(repository, &reference.digest)?.is_some(),
-            ReferenceKind::Manifest => view.manifest_head(repository, &reference.digest)?.is_some(),
-        };
-        if !held {
-            missing.push(reference.digest.clone());
-        }
-    }
-    Ok(missing)
 }

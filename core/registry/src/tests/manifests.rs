@@ -216,6 +216,7 @@ fn missing_content_is_counted_or_refused_as_set() {
     .unwrap();
     let lax = Machine::memory(Settings::default());
     lax.push_blob("a", b"one");
+    lax.push_blob("elsewhere", b"two");
     lax.put("a", "sparse", &sparse).unwrap();
     lax.put("a", "index", &index).unwrap();
     assert_eq!(lax.metric("dockless_references_missing_total"), 3, "config and a layer, then a child");
