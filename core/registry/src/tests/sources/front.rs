@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use dockless_oci::{Digest, Reference, RepositoryName, Tag};
 use dockless_runtime::Runtime;
 use dockless_runtime::simulation::Simulation;
-use dockless_store::{Blob, BlobRead, StoreError};
+use dockless_store::Blob;
 
 use super::fixture::{check_nothing_is_left, liar, memory, offers};
 use crate::conformance::{Bring, Lie, PrivateSource, Subject, cases};
@@ -74,7 +73,7 @@ impl Source for Front {
         assert_eq!(self.registry.blob_size(asked, digest).await, Ok(content.size));
         Ok(Some(SourceBlob::InPlace(match content.body {
             BlobBody::File(blob) => blob,
-            BlobBody::Cached(bytes) => Blob::new(bytes.len() as u64, Arc::new(Memory(bytes))),
+            BlobBody::Cached(bytes) => Blob::from(bytes),
         })))
     }
 
@@ -90,20 +89,6 @@ impl Source for Front {
     async fn status(&self) -> SourceStatus {
         let description = format!("a registry with {} sources", self.registry.sources().await.len());
         SourceStatus { description, images: None, problem: None, note: None }
-    }
-}
-
-struct Memory(Bytes);
-
-#[async_trait]
-impl BlobRead for Memory {
-    fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
-        let from = usize::try_from(offset).unwrap();
-        Some(Ok(self.0.slice(from..(from + max).min(self.0.len()))))
-    }
-
-    async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
-        self.try_read(offset, max).unwrap()
     }
 }
 
