@@ -111,7 +111,10 @@ impl Door {
         let outside = self.proxies.outside(connection, &parts.uri, &parts.headers);
         let mut exchange = self.exchange(&parts, connection, &outside);
         let clock = &self.runtime.clock;
-        let mut body = Inbound::new(body, &parts.headers, clock, self.settings.idle_timeout, &self.metrics);
+        // The streams of HTTP/2 share a socket and have windows of their own: no frame of one is behind the others.
+        let flow = connection.flow.clone().filter(|_| parts.version < Version::HTTP_2);
+        let idle = self.settings.idle_timeout;
+        let mut body = Inbound::new(body, &parts.headers, flow.clone(), clock, idle, &self.metrics);
         let answered = self.answer(&parts, &mut body, connection, &outside, &mut exchange).await;
         let mut response = answered.unwrap_or_else(ApiError::into_response);
         self.dress(&mut response, &parts, &exchange);
@@ -123,8 +126,6 @@ impl Door {
             *response.body_mut() = Outbound::empty();
         }
         exchange.answer_began(response.status(), response.body().remaining());
-        // The streams of HTTP/2 share a socket and have windows of their own: no frame of one is behind the others.
-        let flow = connection.flow.clone().filter(|_| parts.version < Version::HTTP_2);
         response.body_mut().attach(flow, exchange);
         response
     }

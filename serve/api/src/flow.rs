@@ -18,7 +18,7 @@ pub(crate) struct Flow {
     pending: AtomicBool,
     /// Whoever waits for them.
     waiting: AtomicWaker,
-    /// The socket was full for longer than [`crate::server::stream::SLOW_AFTER`] since the last look.
+    /// The socket was full for longer than [`SLOW_AFTER`](crate::server::stream) since the last look.
     slow: AtomicBool,
     /// Request heads read so far.
     heads: AtomicU64,
@@ -26,6 +26,10 @@ pub(crate) struct Flow {
     active: AtomicUsize,
     /// Those of them whose answer has begun.
     answering: AtomicUsize,
+    /// One of them waits for bytes of its body, and none have come since.
+    body_wanted: AtomicBool,
+    /// Whoever waits until bytes are wanted.
+    wanted: AtomicWaker,
     /// Grows with each head, begun answer, frame of one, and end.
     pulse: AtomicU64,
     /// The peer may still be sending a body that nobody reads: close slowly, so that the answer reaches it.
@@ -88,6 +92,7 @@ impl Flow {
     pub(crate) fn head_read(self: &Arc<Self>) -> Active {
         self.heads.fetch_add(1, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Relaxed);
+        self.bytes_came();
         self.pulse.fetch_add(1, Ordering::Relaxed);
         Active { flow: self.clone(), answering: false }
     }
@@ -95,6 +100,24 @@ impl Flow {
     /// Whether a request is being answered.
     pub(crate) fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// A request has had all bytes of its body that are here, and waits for more.
+    pub(crate) fn want_body(&self) {
+        self.body_wanted.store(true, Ordering::Release);
+        self.wanted.wake();
+    }
+
+    /// Bytes came: whether more are wanted is known once they were looked at.
+    pub(crate) fn bytes_came(&self) {
+        self.body_wanted.store(false, Ordering::Release);
+    }
+
+    /// Whether bytes have been waited for since the last call: those of a body, or of a head. If not, `context` is
+    /// woken when they are.
+    pub(crate) fn take_wants_bytes(&self, context: &Context<'_>) -> bool {
+        self.wanted.register(context.waker());
+        self.body_wanted.swap(false, Ordering::AcqRel) || !self.is_active()
     }
 
     /// What the connection waits for.
@@ -179,7 +202,8 @@ impl Drop for Active {
         if self.answering {
             self.flow.answering.fetch_sub(1, Ordering::Relaxed);
         }
-        self.flow.active.fetch_sub(1, Ordering::Relaxed);
+        self.flow.active.fetch_sub(1, Ordering::AcqRel);
+        self.flow.wanted.wake();
         self.beat();
     }
 }

@@ -1,5 +1,7 @@
 //! The body of a request: read frame by frame, never waited for without end, counted, and drained when refused.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 use dockless_runtime::{Clock, timeout};
 use futures_util::FutureExt;
 use http::{HeaderMap, header};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 
+use crate::flow::Flow;
 use crate::metrics::DoorMetrics;
 
 /// Any error of a body below.
@@ -30,6 +33,7 @@ pub(crate) enum InboundError {
 /// The body of one request.
 pub(crate) struct Inbound {
     body: Option<BoxBody<Bytes, BoxError>>,
+    flow: Option<Arc<Flow>>,
     clock: Arc<dyn Clock>,
     idle_timeout: Duration,
     metrics: Arc<DoorMetrics>,
@@ -38,10 +42,11 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
-    /// Takes the body of a request with `headers`.
+    /// Takes the body of a request with `headers`; `flow` learns when it waits for bytes.
     pub(crate) fn new<B>(
         body: B,
         headers: &HeaderMap,
+        flow: Option<Arc<Flow>>,
         clock: &Arc<dyn Clock>,
         idle_timeout: Duration,
         metrics: &Arc<DoorMetrics>,
@@ -52,7 +57,7 @@ impl Inbound {
     {
         let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let body = (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed());
-        Self { body, clock: clock.clone(), idle_timeout, metrics: metrics.clone(), length, received: 0 }
+        Self { body, flow, clock: clock.clone(), idle_timeout, metrics: metrics.clone(), length, received: 0 }
     }
 
     /// The length the client announced.
@@ -72,10 +77,12 @@ impl Inbound {
             // Bytes that are here need no timer.
             let frame = match body.frame().now_or_never() {
                 Some(frame) => frame,
-                None => match timeout(&*self.clock, self.idle_timeout, body.frame()).await {
-                    Ok(frame) => frame,
-                    Err(_) => return Some(Err(InboundError::Idle)),
-                },
+                None => {
+                    match timeout(&*self.clock, self.idle_timeout, wanted(body, self.flow.as_deref())).await {
+                        Ok(frame) => frame,
+                        Err(_) => return Some(Err(InboundError::Idle)),
+                    }
+                }
             };
             match frame {
                 None => {
@@ -119,4 +126,21 @@ impl Inbound {
     pub(crate) fn received(&self) -> u64 {
         self.received
     }
+}
+
+/// The next frame; `flow` learns each time that it is not here.
+async fn wanted(
+    body: &mut BoxBody<Bytes, BoxError>,
+    flow: Option<&Flow>,
+) -> Option<Result<Frame<Bytes>, BoxError>> {
+    poll_fn(|context| {
+        let frame = Pin::new(&mut *body).poll_frame(context);
+        if frame.is_pending()
+            && let Some(flow) = flow
+        {
+            flow.want_body();
+        }
+        frame
+    })
+    .await
 }

@@ -51,8 +51,6 @@ macro_rules! set_http1 {
             // hyper's clock runs while a connection is idle, too; `Stream` has the shorter one for heads.
             .header_read_timeout($settings.keep_alive_timeout)
             .max_headers(HEADERS_MAX)
-            // Who says that nothing more comes (`nc -N`, some proxies) still waits for the answer.
-            .half_close(true)
             .max_buf_size(BUFFER_BYTES)
     };
 }

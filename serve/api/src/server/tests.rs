@@ -7,6 +7,8 @@ mod file_stream;
 #[cfg(target_os = "linux")]
 mod files;
 mod fixture;
+mod gone;
+mod held;
 mod http2;
 mod limits;
 mod parked;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dockless_meta::MemoryLedger;
 use dockless_oci::Digest;
 use dockless_registry::access::Access;
-use dockless_registry::{Parts, Registry};
+use dockless_registry::{Parts, Registry, Source};
 use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
 use dockless_store::{BlobStore, MemoryStore};
 use http::Request;
@@ -54,7 +54,7 @@ impl Live {
         speaks: Speaks,
     ) -> Self {
         let runtime = Runtime::real();
-        let door = door(runtime.clone(), blobs, settings, tls);
+        let door = door(runtime.clone(), blobs, Vec::new(), settings, tls);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = BoundListener {
@@ -116,6 +116,7 @@ impl Live {
 pub(super) fn door(
     runtime: Runtime,
     blobs: Arc<dyn BlobStore>,
+    sources: Vec<Arc<dyn Source>>,
     settings: Settings,
     tls: Option<Arc<Certificates>>,
 ) -> Arc<Door> {
@@ -125,7 +126,7 @@ pub(super) fn door(
         blobs,
         runtime: runtime.clone(),
         settings: dockless_registry::Settings::default(),
-        sources: Vec::new(),
+        sources,
         metrics: &metrics,
     });
     let access = Arc::new(Access::anonymous());

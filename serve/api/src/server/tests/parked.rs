@@ -1,122 +1,16 @@
 //! Connections that wait for their next request: parked after a while, and nobody notices.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use dockless_runtime::simulation::Simulation;
-use dockless_runtime::{Clock, Runtime, ShutdownTrigger, shutdown};
-use dockless_store::MemoryStore;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
+use dockless_runtime::Runtime;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 
-use super::fixture::{Client, Live, Speaks, door};
+use super::fixture::{Client, Live, Speaks};
+use super::held::{GET, TICK, simulated};
 use super::protocols::tls_client;
 use crate::Settings;
-use crate::connection::{Connection, Peer, Scheme};
-use crate::flow::Flow;
-use crate::server::http::Server;
 use crate::server::http1::PARK_AFTER;
 use crate::tls::Certificates;
-
-const GET: &str = "GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n";
-const TICK: Duration = Duration::from_millis(1);
-
-/// The server's end of a connection; a parked one asks for one byte only.
-struct Watched {
-    inner: DuplexStream,
-    parked: Arc<AtomicBool>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        self.parked.store(buffer.remaining() == 1, Ordering::Relaxed);
-        Pin::new(&mut self.inner).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
-    }
-}
-
-/// A connection in a world whose time is virtual.
-struct Held {
-    client: Client<DuplexStream>,
-    parked: Arc<AtomicBool>,
-    clock: Arc<dyn Clock>,
-    stop: ShutdownTrigger,
-    _force: ShutdownTrigger,
-}
-
-impl Held {
-    fn new(runtime: &Runtime) -> Self {
-        let blobs = MemoryStore::new(runtime.clone(), dockless_store::Settings::default());
-        let (stop, draining) = shutdown();
-        let (force, forced) = shutdown();
-        let server = Server::new(door(runtime.clone(), blobs, Settings::default(), None), draining, forced);
-        let (client, inner) = duplex(4096);
-        let parked = Arc::new(AtomicBool::default());
-        let watched = Watched { inner, parked: parked.clone() };
-        let connection = Connection::new(Peer::Unix, Scheme::Http, false);
-        runtime.spawn("connection", async move {
-            let _ = server.http(watched, Flow::default(), connection, true).await;
-        });
-        Self { client: Client(client), parked, clock: runtime.clock.clone(), stop, _force: force }
-    }
-
-    async fn ask(&mut self) {
-        self.client.send(GET).await;
-        self.answered().await;
-    }
-
-    async fn answered(&mut self) {
-        let (head, body) = self.client.answer().await;
-        assert!(head.starts_with("HTTP/1.1 200") && body == b"{}", "{head}");
-    }
-
-    async fn wait(&self, time: Duration) {
-        self.clock.sleep(time).await;
-    }
-
-    fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::Relaxed)
-    }
-
-    /// How long it took until the server closed the connection, without another word.
-    async fn end(&mut self) -> Duration {
-        let began = self.clock.monotonic();
-        assert_eq!(self.client.rest().await, "");
-        self.clock.monotonic() - began
-    }
-}
-
-/// A test over one connection, in several orders of events.
-fn simulated<F: Future<Output = ()>>(seeds: u64, test: impl Fn(Held) -> F) {
-    for seed in 0..seeds {
-        let simulation = Simulation::new(seed);
-        let held = Held::new(&simulation.runtime());
-        simulation.block_on(test(held));
-    }
-}
 
 #[test]
 fn a_connection_is_parked_only_when_it_has_waited() {
