@@ -34,14 +34,15 @@ impl Du {
         let repository = self.repository.as_ref().map(Target::whole).transpose()?;
         let mut client = AdminClient::connect(&self.node.data()?).await?;
         if let Some(repository) = repository {
-            let usage: Usage = client.usage(repository).await?;
+            let repository = client.usage(repository).await?;
             if self.node.json {
-                return output::json(&Repository { name: repository.clone(), usage });
+                return output::json(&repository);
             }
-            return output::text(&one(&usage));
+            return output::text(&one(&repository.usage));
         }
         let totals = client.totals().await?;
         let mut repositories = client.repositories("").await?;
+        repositories.retain(|repository| repository.held);
         repositories.sort_by(|a, b| b.usage.bytes.cmp(&a.usage.bytes).then_with(|| a.name.cmp(&b.name)));
         if self.node.json {
             return output::json(&Answer { total: &totals, repositories: &repositories });
@@ -64,7 +65,7 @@ fn one(usage: &Usage) -> String {
 /// All repositories for people.
 fn all(repositories: &[Repository], totals: &Totals) -> String {
     let mut table = Table::new(&[">SIZE", ">BLOBS", "REPOSITORY"]);
-    for Repository { name, usage } in repositories {
+    for Repository { name, usage, .. } in repositories {
         table.row(vec![output::size(usage.bytes), usage.blobs.to_string(), name.to_string()]);
     }
     table.row(vec![output::size(totals.bytes), totals.blobs.to_string(), "(total, each once)".to_owned()]);

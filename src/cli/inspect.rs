@@ -44,6 +44,7 @@ fn shown(answer: &Value) -> String {
     let word = |name: &str| answer[name].as_str().map(str::to_owned);
     field("repository", word("repository"));
     field("digest", word("digest"));
+    field("found in", word("source"));
     field("type", word("media_type"));
     field("artifact", word("artifact_type"));
     field("size", answer["size"].as_u64().map(output::size));
@@ -95,7 +96,7 @@ mod tests {
     fn a_manifest_is_shown_with_what_it_refers_to() {
         let answer = json!({
             "repository": "a/b", "digest": "sha256:1", "media_type": "m", "artifact_type": null, "size": 2048,
-            "subject": null, "tags": ["v1", "latest"], "annotations": { "k": "v\u{1b}[2J" },
+            "source": null, "subject": null, "tags": ["v1", "latest"], "annotations": { "k": "v\u{1b}[2J" },
             "references": [{ "digest": "sha256:2", "size": 10, "kind": "blob", "held": false }],
             "references_total": 3,
             "referrers": [{ "digest": "sha256:3", "size": 11, "media_type": "m", "artifact_type": "sig" }],

@@ -45,14 +45,15 @@ impl Ls {
 fn table(repositories: &[Repository]) -> Table {
     let mut table = Table::new(&["REPOSITORY", ">TAGS", ">MANIFESTS", ">BLOBS", ">SIZE"]);
     for repository in repositories {
-        let usage = &repository.usage;
-        table.row(vec![
-            repository.name.to_string(),
-            usage.tags.to_string(),
-            usage.manifests.to_string(),
-            usage.blobs.to_string(),
-            output::size(usage.bytes),
-        ]);
+        let Repository { name, held, usage } = repository;
+        let [tags, manifests, blobs] =
+            [usage.tags, usage.manifests, usage.blobs].map(|count| count.to_string());
+        let row = if *held {
+            vec![name.to_string(), tags, manifests, blobs, output::size(usage.bytes)]
+        } else {
+            vec![name.to_string(), "-".into(), "-".into(), "-".into(), "in an engine".into()]
+        };
+        table.row(row);
     }
     table
 }

@@ -37,7 +37,10 @@ impl Tags {
         }
         let mut table = Table::new(&["TAG", "DIGEST"]);
         for row in &tags {
-            table.row(vec![row.tag.to_string(), row.digest.to_string()]);
+            table.row(vec![
+                row.tag.to_string(),
+                row.digest.as_ref().map_or("in an engine".into(), ToString::to_string),
+            ]);
         }
         output::text(&table.render())
     }

@@ -43,6 +43,43 @@ async fn an_engine_is_announced_listed_and_answered() {
 }
 
 #[tokio::test]
+async fn images_of_an_engine_are_listed_and_shown_with_those_of_the_store() {
+    let engine = Fake::start(Manner::Well);
+    let node = node(&[&engine], &[]);
+    let image = ImageBuilder::new(1).build();
+    node.client().push_image("app", Some("pushed"), &image).await;
+    node.client().push_image("team/web", Some("v1"), &image).await;
+    let listed = on(&node.data(), &["ls", "--json"]).expect(0).json();
+    let rows = listed["repositories"].as_array().unwrap();
+    let names: Vec<_> = rows.iter().map(|row| (row["name"].as_str().unwrap(), &row["held"])).collect();
+    assert_eq!(names, [("app", &true.into()), ("team/web", &true.into())], "each once");
+    let listed = on(&node.data(), &["tags", "app", "--json"]).expect(0).json();
+    let tags =
+        serde_json::json!([{"tag": "1", "digest": null}, {"tag": "pushed", "digest": image.manifest.digest}]);
+    assert_eq!(listed["tags"], tags);
+    assert!(on(&node.data(), &["tags", "app"]).expect(0).stdout.contains("in an engine"));
+    let shown = on(&node.data(), &["inspect", "app:1", "--json"]).expect(0).json();
+    assert_eq!(shown["source"], format!("engine {}", engine.address()));
+    assert_eq!(shown["references_total"], 2);
+    let shown = on(&node.data(), &["inspect", "app:pushed", "--json"]).expect(0).json();
+    assert!(shown["source"].is_null(), "{shown}");
+    on(&node.data(), &["inspect", "app:none"]).expect(3);
+    let pulls = on(&node.data(), &["pulls", "--json"]).expect(0).json();
+    assert_eq!(pulls["pulls"], serde_json::json!([]), "nobody pulled");
+}
+
+#[tokio::test]
+async fn a_repository_that_only_an_engine_has_is_listed_and_uses_nothing() {
+    let engine = Fake::start(Manner::Well);
+    let node = node(&[&engine], &[]);
+    let row = |listed: &serde_json::Value| (listed[0]["name"].clone(), listed[0]["held"].clone());
+    let listed = on(&node.data(), &["ls", "--json"]).expect(0).json();
+    assert_eq!(row(&listed["repositories"]), ("app".into(), false.into()));
+    assert!(on(&node.data(), &["ls"]).expect(0).stdout.contains("in an engine"));
+    assert_eq!(on(&node.data(), &["du", "--json"]).expect(0).json()["repositories"], serde_json::json!([]));
+}
+
+#[tokio::test]
 async fn an_engine_that_is_down_or_hangs_is_told_of_and_other_content_goes_on() {
     let (hanging, well) = (Fake::start(Manner::Hangs), Fake::start(Manner::Well));
     let down = "unix:///nowhere/engine.sock";

@@ -7,6 +7,7 @@ use crate::access::Caller;
 use crate::error::Error;
 use crate::page::{PAGE_ITEMS_MAX, Page};
 use crate::registry::Registry;
+use crate::source::Principal;
 
 /// Most names that one request looks at. Only patterns that begin with a star make it look at names that it does
 /// not show; a hundred thousand take some tenth of a second.
@@ -39,6 +40,19 @@ impl Registry {
         let mut elsewhere = self.mirror.repositories(&caller.principal()).await;
         elsewhere.retain(|name| caller.sees(name));
         Ok(here.merged(elsewhere, last, limit))
+    }
+
+    /// As [`Registry::catalog`], for the owner of the node: every repository that holds anything, and what sources
+    /// offer to anybody.
+    pub async fn repositories(&self, n: usize, last: Option<&str>) -> Result<Page<RepositoryName>, Error> {
+        let limit = n.min(PAGE_ITEMS_MAX);
+        if limit == 0 {
+            return Ok(Page::default());
+        }
+        let items = self.inner.view()?.repositories(last, limit)?;
+        let next = items.last().filter(|_| items.len() == limit).map(RepositoryName::to_string);
+        let here = Page { items, next };
+        Ok(here.merged(self.mirror.repositories(&Principal::Anonymous).await, last, limit))
     }
 
     /// One page of at most `limit` items, which is not 0, of what the ledger holds.

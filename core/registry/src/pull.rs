@@ -19,19 +19,29 @@ impl Registry {
     /// [`Error::Unavailable`] when it is not here and no source that may have it answers.
     pub async fn manifest(&self, asked: &Asked, reference: &Reference) -> Result<Manifest, Error> {
         let began = self.inner.runtime.clock.monotonic();
-        let (manifest, origin) = match self.manifest_here(&asked.repository, reference).await {
-            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {
-                let won = self.mirror.manifest(asked, reference).await?;
-                (won.content, Origin::Source(won.source))
-            }
-            here => here?,
-        };
+        let (manifest, origin) = self.find_manifest(asked, reference).await?;
         self.inner.statistics.pull(Content::Manifest);
         let tag = if let Reference::Tag(tag) = reference { Some(tag.clone()) } else { None };
         let size = manifest.bytes.len() as u64;
         let pulled = (PulledContent::Manifest(tag), &manifest.digest, size);
         self.pulls.record(&self.inner.runtime, began, origin, asked, pulled);
         Ok(manifest)
+    }
+
+    /// The same for the owner of the node, with where it is from: nothing is pulled by it.
+    pub async fn look_up(&self, asked: &Asked, reference: &Reference) -> Result<(Manifest, &str), Error> {
+        let (manifest, origin) = self.find_manifest(asked, reference).await?;
+        Ok((manifest, self.pulls.label(origin)))
+    }
+
+    async fn find_manifest(&self, asked: &Asked, reference: &Reference) -> Result<(Manifest, Origin), Error> {
+        match self.manifest_here(&asked.repository, reference).await {
+            Err(Error::ManifestUnknown) if !self.mirror.is_empty() => {
+                let won = self.mirror.manifest(asked, reference).await?;
+                Ok((won.content, Origin::Source(won.source)))
+            }
+            here => here,
+        }
     }
 
     /// What is known of a manifest without its bytes. Of a source's the bytes are asked for all the same, since only

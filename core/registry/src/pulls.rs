@@ -60,8 +60,9 @@ pub(crate) enum Origin {
 /// The latest pulls, and counters by origin.
 pub(crate) struct Pulls {
     latest: Mutex<VecDeque<Pull>>,
-    /// `memory`, `store`, and then the sources.
-    places: Vec<Place>,
+    memory: Place,
+    store: Place,
+    sources: Vec<Place>,
 }
 
 struct Place {
@@ -90,8 +91,12 @@ impl Pulls {
                 bytes: bytes.get_or_create(&labels).clone(),
             }
         };
-        let places = ["memory", "store"].into_iter().chain(sources).map(place).collect();
-        Self { latest: Mutex::new(VecDeque::with_capacity(PULLS_MAX)), places }
+        Self {
+            latest: Mutex::new(VecDeque::with_capacity(PULLS_MAX)),
+            memory: place("memory"),
+            store: place("store"),
+            sources: sources.map(place).collect(),
+        }
     }
 
     /// The latest, newest first.
@@ -108,20 +113,15 @@ impl Pulls {
         asked: &Asked,
         (content, digest, bytes): (PulledContent, &Digest, u64),
     ) {
-        let index = match origin {
-            Origin::Memory => 0,
-            Origin::Store => 1,
-            Origin::Source(source) => 2 + source,
-        };
-        let Some(place) = self.places.get(index) else { return };
+        let place = self.place(origin);
         place.pulls.inc();
         place.bytes.inc_by(bytes);
         let took = runtime.clock.monotonic().saturating_sub(began);
         let (repository, from) = (&asked.repository, &place.label);
-        if index < 2 {
-            tracing::debug!(%repository, ?content, %digest, bytes, %from, ?took, "pulled");
-        } else {
+        if let Origin::Source(_) = origin {
             tracing::info!(%repository, ?content, %digest, bytes, %from, ?took, "pulled");
+        } else {
+            tracing::debug!(%repository, ?content, %digest, bytes, %from, ?took, "pulled");
         }
         self.push(Pull {
             at_ms: runtime.clock.unix_ms(),
@@ -133,6 +133,19 @@ impl Pulls {
             principal: asked.principal.clone(),
             took,
         });
+    }
+
+    /// What a place is called.
+    pub(crate) fn label(&self, origin: Origin) -> &str {
+        &self.place(origin).label
+    }
+
+    fn place(&self, origin: Origin) -> &Place {
+        match origin {
+            Origin::Memory => &self.memory,
+            Origin::Store => &self.store,
+            Origin::Source(source) => &self.sources[source],
+        }
     }
 
     fn push(&self, pull: Pull) {

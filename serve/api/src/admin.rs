@@ -91,12 +91,12 @@ pub(crate) async fn answer(
     let place = place(path.strip_prefix("/admin/v1/").unwrap_or_default())?;
     let reading = *method == Method::GET || *method == Method::HEAD;
     match (place, method) {
-        (Place::Repositories, _) if reading => repositories::list(registry, query),
-        (Place::Tags(repository), _) if reading => repositories::tags(registry, &repository, query),
+        (Place::Repositories, _) if reading => repositories::list(registry, query).await,
+        (Place::Tags(repository), _) if reading => repositories::tags(registry, &repository, query).await,
         (Place::Tags(repository), &Method::POST) => repositories::set_tag(registry, &repository, body).await,
         (Place::Tags(_), _) => Err(ApiError::wrong_method("GET, HEAD, POST")),
         (Place::Inspect(repository, reference), _) if reading => {
-            inspect::answer(registry, &repository, &reference)
+            inspect::answer(registry, &repository, &reference).await
         }
         (Place::Item(repository, item), &Method::DELETE) => {
             repositories::remove(registry, &repository, item).await

@@ -27,6 +27,8 @@ pub(crate) struct Usage {
 pub(crate) struct Repository {
     /// Its name.
     pub(crate) name: RepositoryName,
+    /// Whether the node holds anything of it; else an engine does.
+    pub(crate) held: bool,
     /// What it holds.
     #[serde(flatten)]
     pub(crate) usage: Usage,
@@ -37,8 +39,8 @@ pub(crate) struct Repository {
 pub(crate) struct TagRow {
     /// Its name.
     pub(crate) tag: Tag,
-    /// What it points to.
-    pub(crate) digest: Digest,
+    /// What it points to; absent for the tag of an engine.
+    pub(crate) digest: Option<Digest>,
 }
 
 /// What the node holds, each blob counted once.
@@ -107,7 +109,7 @@ impl AdminClient {
     }
 
     /// What a repository holds.
-    pub(crate) async fn usage(&mut self, repository: &RepositoryName) -> Result<Usage, Failure> {
+    pub(crate) async fn usage(&mut self, repository: &RepositoryName) -> Result<Repository, Failure> {
         self.get(&format!("usage?repository={repository}")).await
     }
 

@@ -1,9 +1,10 @@
 //! One manifest: what it is, what it refers to, what refers to it.
 
+use bytes::Bytes;
 use dockless_meta::View;
-use dockless_oci::manifest::{ReferenceFact, ReferenceKind};
+use dockless_oci::manifest::{ManifestFacts, ParsedManifest, ReferenceFact, ReferenceKind};
 use dockless_oci::{Descriptor, Digest, Reference, RepositoryName};
-use dockless_registry::{Error, Registry};
+use dockless_registry::{Asked, Error, Manifest, Registry};
 use http::Response;
 use serde_json::{Value, json};
 
@@ -14,36 +15,44 @@ use crate::outbound::Outbound;
 /// Rows of each list in one answer: a person reads it. `..._total` says how many there are, where that is known.
 const ROWS_MAX: usize = 200;
 
+/// A manifest that is shown.
+struct Shown<'a> {
+    digest: Digest,
+    media_type: String,
+    bytes: Bytes,
+    facts: ManifestFacts,
+    /// The source that has it, where the store does not.
+    source: Option<&'a str>,
+}
+
 /// `GET repositories/<name>/inspect/<reference>`
-pub(super) fn answer(
+pub(super) async fn answer(
     registry: &Registry,
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Response<Outbound>, ApiError> {
     let view = registry.snapshot()?;
-    let digest = match reference {
-        Reference::Digest(digest) => digest.clone(),
-        Reference::Tag(tag) => {
-            view.tag(repository, tag).map_err(Error::from)?.ok_or(Error::ManifestUnknown)?
-        }
+    let shown = match held(&view, repository, reference)? {
+        Some(shown) => shown,
+        None => of_a_source(registry, repository, reference).await?,
     };
-    let record = view.manifest(repository, &digest).map_err(Error::from)?.ok_or(Error::ManifestUnknown)?;
-    let tags = view.tags_of(repository, &digest, ROWS_MAX).map_err(Error::from)?;
-    let referrers = view.referrers(repository, &digest, None, ROWS_MAX).map_err(Error::from)?;
-    let references = record.facts.references.iter().take(ROWS_MAX);
+    let tags = view.tags_of(repository, &shown.digest, ROWS_MAX).map_err(Error::from)?;
+    let referrers = view.referrers(repository, &shown.digest, None, ROWS_MAX).map_err(Error::from)?;
+    let references = shown.facts.references.iter().take(ROWS_MAX);
     let references: Vec<Value> =
         references.map(|fact| reference_row(&view, repository, fact)).collect::<Result<_, _>>()?;
-    let manifest: Option<Value> = serde_json::from_slice(&record.bytes).ok();
+    let manifest: Option<Value> = serde_json::from_slice(&shown.bytes).ok();
     let mut answer = json!({
         "repository": repository,
-        "digest": digest,
-        "media_type": record.media_type,
-        "artifact_type": record.facts.artifact_type,
-        "size": record.bytes.len(),
-        "subject": record.facts.subject,
+        "digest": shown.digest,
+        "source": shown.source,
+        "media_type": shown.media_type,
+        "artifact_type": shown.facts.artifact_type,
+        "size": shown.bytes.len(),
+        "subject": shown.facts.subject,
         "tags": tags,
         "references": references,
-        "references_total": record.facts.references.len(),
+        "references_total": shown.facts.references.len(),
         "referrers": referrers.iter().map(referrer_row).collect::<Vec<_>>(),
     });
     if let Some(manifest) = manifest {
@@ -51,6 +60,40 @@ pub(super) fn answer(
         answer["manifest"] = manifest;
     }
     json(&answer)
+}
+
+/// What the store has.
+fn held(
+    view: &View,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Option<Shown<'static>>, Error> {
+    let digest = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(tag) => view.tag(repository, tag)?,
+    };
+    let Some(digest) = digest else { return Ok(None) };
+    let record = view.manifest(repository, &digest)?;
+    Ok(record.map(|record| Shown {
+        digest,
+        media_type: record.media_type,
+        bytes: record.bytes,
+        facts: record.facts,
+        source: None,
+    }))
+}
+
+/// What a source has.
+async fn of_a_source<'a>(
+    registry: &'a Registry,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> Result<Shown<'a>, Error> {
+    let (manifest, source) = registry.look_up(&Asked::anonymous(repository), reference).await?;
+    let parsed = ParsedManifest::parse(&manifest.bytes, Some(&manifest.media_type))
+        .map_err(|error| Error::ManifestInvalid(error.to_string()))?;
+    let Manifest { digest, media_type, bytes } = manifest;
+    Ok(Shown { digest, media_type, bytes, facts: parsed.facts, source: Some(source) })
 }
 
 fn referrer_row(descriptor: &Descriptor) -> Value {

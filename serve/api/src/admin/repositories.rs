@@ -1,6 +1,6 @@
 //! Repositories, tags and usage, listed and changed.
 
-use dockless_meta::Usage;
+use dockless_meta::{Usage, View};
 use dockless_oci::{Digest, ErrorCode, RepositoryName, Tag};
 use dockless_registry::{Asked, Error, Registry};
 use http::Response;
@@ -16,10 +16,12 @@ use crate::query::Query;
 /// A body here is a few words.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
-/// One repository of a list.
+/// One repository.
 #[derive(Serialize)]
 struct RepositoryRow<'a> {
     name: &'a str,
+    /// Whether this node holds anything of it. If not, a source offers it, and the numbers are 0.
+    held: bool,
     manifests: u64,
     tags: u64,
     blobs: u64,
@@ -27,9 +29,10 @@ struct RepositoryRow<'a> {
 }
 
 impl<'a> RepositoryRow<'a> {
-    fn new(name: &'a RepositoryName, usage: Usage) -> Self {
-        let Usage { manifests, tags, blobs, bytes } = usage;
-        Self { name: name.as_str(), manifests, tags, blobs, bytes }
+    fn new(name: &'a RepositoryName, view: &View) -> Result<Self, Error> {
+        let held = view.repository_exists(name)?;
+        let Usage { manifests, tags, blobs, bytes } = view.usage(name)?;
+        Ok(Self { name: name.as_str(), held, manifests, tags, blobs, bytes })
     }
 }
 
@@ -37,7 +40,8 @@ impl<'a> RepositoryRow<'a> {
 #[derive(Serialize)]
 struct TagRow<'a> {
     tag: &'a str,
-    digest: &'a str,
+    /// Absent for the tag of a source: to tell it may cost an export.
+    digest: Option<Digest>,
 }
 
 /// What `POST` of a tag says: `from` is a tag that points where the new one is to point.
@@ -50,31 +54,27 @@ struct NewTag {
 }
 
 /// `GET repositories?n=&after=`
-pub(super) fn list(registry: &Registry, query: &Query) -> Result<Response<Outbound>, ApiError> {
+pub(super) async fn list(registry: &Registry, query: &Query) -> Result<Response<Outbound>, ApiError> {
     let (n, after) = page(query)?;
+    let names = registry.repositories(n, after).await?.items;
     let view = registry.snapshot()?;
-    let names = view.repositories(after, n).map_err(Error::from)?;
-    let mut rows = Vec::with_capacity(names.len());
-    for name in &names {
-        rows.push(RepositoryRow::new(name, view.usage(name).map_err(Error::from)?));
-    }
+    let rows: Vec<_> = names.iter().map(|name| RepositoryRow::new(name, &view)).collect::<Result<_, _>>()?;
     json(&json!({ "repositories": rows }))
 }
 
 /// `GET repositories/<name>/tags?n=&after=`
-pub(super) fn tags(
+pub(super) async fn tags(
     registry: &Registry,
     repository: &RepositoryName,
     query: &Query,
 ) -> Result<Response<Outbound>, ApiError> {
     let (n, after) = page(query)?;
+    let tags = registry.tags(&Asked::anonymous(repository), Some(n), after).await?.items;
     let view = registry.snapshot()?;
-    if !view.repository_exists(repository).map_err(Error::from)? {
-        return Err(Error::NameUnknown.into());
+    let mut rows = Vec::with_capacity(tags.len());
+    for tag in &tags {
+        rows.push(TagRow { tag: tag.as_str(), digest: view.tag(repository, tag).map_err(Error::from)? });
     }
-    let tags = view.tags(repository, after, n).map_err(Error::from)?;
-    let rows: Vec<_> =
-        tags.iter().map(|(tag, digest)| TagRow { tag: tag.as_str(), digest: digest.as_str() }).collect();
     json(&json!({ "repository": repository, "tags": rows }))
 }
 
@@ -120,8 +120,7 @@ pub(super) fn usage(registry: &Registry, query: &Query) -> Result<Response<Outbo
         if !view.repository_exists(&repository).map_err(Error::from)? {
             return Err(Error::NameUnknown.into());
         }
-        let usage = view.usage(&repository).map_err(Error::from)?;
-        return json(&RepositoryRow::new(&repository, usage));
+        return json(&RepositoryRow::new(&repository, &view)?);
     }
     let totals = view.totals().map_err(Error::from)?;
     json(&json!({

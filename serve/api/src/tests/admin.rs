@@ -19,7 +19,7 @@ fn node() -> Node {
 fn repositories_tags_and_usage_are_listed() {
     let node = node();
     let size = manifest("m").len() + 2;
-    let first = json!({ "name": "a/b", "manifests": 1, "tags": 1, "blobs": 1, "bytes": size });
+    let first = json!({ "name": "a/b", "held": true, "manifests": 1, "tags": 1, "blobs": 1, "bytes": size });
     let list = node.ask("GET /admin/v1/repositories?n=1").expect(200).json();
     assert_eq!(list, json!({ "repositories": [first] }));
     let rest = node.ask("GET /admin/v1/repositories?after=a/b").expect(200).json();
