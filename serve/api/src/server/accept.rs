@@ -8,20 +8,12 @@ use dockless_runtime::Shutdown;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::http::{Server, Socket};
+use super::http::{Manners, Server, Socket};
 use super::{BoundListener, ListenerSocket};
 use crate::connection::Peer;
 
 /// How long accepting rests after the system refused it for want of files or memory: something must end first.
 const REST: Duration = Duration::from_millis(100);
-
-/// What the connections of one listener have in common.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Manners {
-    pub(super) plain: bool,
-    pub(super) tls: bool,
-    pub(super) admin: bool,
-}
 
 /// Accepts until the shutdown.
 pub(super) async fn run(

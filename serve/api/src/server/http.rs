@@ -14,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::accept::Manners;
 use super::bare_error;
 use super::file_stream::FileStream;
 use super::stream::{Stream, StreamLimits};
@@ -53,6 +52,14 @@ macro_rules! set_http1 {
             .max_headers(HEADERS_MAX)
             .max_buf_size(BUFFER_BYTES)
     };
+}
+
+/// What the connections of one listener have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manners {
+    pub(super) plain: bool,
+    pub(super) tls: bool,
+    pub(super) admin: bool,
 }
 
 /// An accepted socket.
