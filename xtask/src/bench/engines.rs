@@ -1,8 +1,9 @@
 //! The rows of engines: an image goes from one docker to another, through a node, a pipe, or a registry.
 //!
-//! Both are dockerd of this machine with a data directory each. What an earlier way left on disk is written out before
-//! the clock of the next one runs, and the receiver is emptied: each way brings the whole image, then the same image
-//! with another last layer, for which it may use what the first one left.
+//! Both are dockerd of this machine with a data directory each. Before each way the receiver is emptied and the sender
+//! loaded anew, since what was read once is read again without its access time being written; and what is still to be
+//! written is, before the clock runs. Each way brings the whole image, then the same image with another last layer, for
+//! which it may use what the first one left.
 
 mod docker;
 mod image;
@@ -35,6 +36,8 @@ pub(crate) fn wanted(plan: &Plan) -> Result<bool, String> {
 /// The dockers, and what is brought from one to the other.
 struct Scene {
     folder: PathBuf,
+    /// The images, as `docker load` takes them.
+    archive: PathBuf,
     sender: Docker,
     receiver: Docker,
     images: [Image; 2],
@@ -72,6 +75,7 @@ pub(crate) fn rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), St
         let folder = scene.folder.join(format!("round{round}"));
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         for way in [0, 1, 2] {
+            scene.prepare()?;
             let way = scene.way(way, root, &folder, table)?;
             for (image, rows) in scene.images.iter().zip(&mut groups) {
                 let taken = scene.bring(&way, image)?;
@@ -79,7 +83,6 @@ pub(crate) fn rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(), St
                     row.add(way.name(), figure);
                 }
             }
-            scene.put_back(&way)?;
         }
     }
     groups.into_iter().flatten().for_each(|row| table.push(row));
@@ -122,9 +125,14 @@ impl Scene {
         let (sender, receiver) = (sender?, receiver?);
         let archive = folder.join("images.tar");
         let images = image::write(&archive)?;
-        driver::run(sender.client(&["load", "--input"]).arg(&archive))?;
-        std::fs::remove_file(&archive).map_err(|error| error.to_string())?;
-        Ok(Self { folder, sender, receiver, images })
+        Ok(Self { folder, archive, sender, receiver, images })
+    }
+
+    /// The images are on the sender, and there nothing else; on the receiver nothing is.
+    fn prepare(&self) -> Result<(), String> {
+        self.receiver.empty()?;
+        self.sender.empty()?;
+        driver::run(self.sender.client(&["load", "--input"]).arg(&self.archive))
     }
 
     /// A way, with what it needs started and empty.
@@ -182,16 +190,6 @@ impl Scene {
             sending = sending.and(measure::used(server.pid())?);
         }
         Ok([sending, measure::used(self.receiver.pid())?])
-    }
-
-    /// Nothing that a way brought or named is left.
-    fn put_back(&self, way: &Way) -> Result<(), String> {
-        if matches!(way, Way::Registry(_)) {
-            for image in &self.images {
-                self.sender.run(&["rmi", &way.name_of(image)])?;
-            }
-        }
-        self.receiver.empty()
     }
 }
 

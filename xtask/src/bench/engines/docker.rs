@@ -1,5 +1,6 @@
 //! A dockerd with its own data and socket, and the client that speaks to it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +96,9 @@ impl Docker {
     /// Removes every image.
     pub(super) fn empty(&self) -> Result<(), String> {
         let listed = self.says(&["images", "--quiet", "--no-trunc"])?;
-        let words: Vec<&str> = ["rmi", "--force"].into_iter().chain(listed.lines()).collect();
+        // One with two names is listed twice.
+        let ids: BTreeSet<&str> = listed.lines().collect();
+        let words: Vec<&str> = ["rmi", "--force"].into_iter().chain(ids).collect();
         if listed.is_empty() { Ok(()) } else { self.run(&words) }
     }
 
