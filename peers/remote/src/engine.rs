@@ -32,12 +32,12 @@ use dockless_registry::{
 use dockless_runtime::{BoxFuture, Runtime};
 
 use current::Current;
-use driver::{Driver, Image};
+use driver::{Driver, EngineTraits, Image};
 use ground::Ground;
 use name::{EngineName, Version, candidates, listed};
 use recent::Recent;
 
-pub use load::{Load, LoadPart};
+pub use load::{Load, LoadError, LoadManifest};
 pub use settings::{EngineAddress, EngineAddressError, EngineSettings, Share};
 pub use statistics::EngineMetrics;
 
@@ -75,21 +75,24 @@ impl Engine {
     }
 
     /// Puts an image into the engine under the name that a pull of its repository and tag looks for first, in place of
-    /// an image that has it. The engine checks every byte; nothing of it is kept here.
+    /// an image that has it. The engine checks every byte; nothing of it is kept here. One that keeps manifests gets
+    /// all of them as they were pushed; another one the image that runs on this machine.
     ///
     /// # Errors
-    /// [`SourceError::Denied`] for a repository that is not shared, or has no name in an engine;
-    /// [`SourceError::Unavailable`] when the engine does not answer; [`SourceError::Damaged`] with its words when it
-    /// refuses the image.
-    pub async fn load(&self, image: &Load) -> Result<(), SourceError> {
-        let search = self.search(&image.asked).await?;
+    /// [`LoadError`]; the name then stands for what it stood for. After half an hour at the latest.
+    pub async fn load(&self, image: &Load) -> Result<(), LoadError> {
+        let search = self.search(&image.asked).await;
+        let search = search.map_err(|error| LoadError::Unavailable(error.to_string()))?;
         let meant = search.as_ref().and_then(|search| Some((search, search.repositories.first()?)));
         let Some((search, repository)) = meant else {
             let repository = &image.asked.repository;
-            return Err(SourceError::Denied(format!("{} does not share {repository}", self.traits.label)));
+            return Err(LoadError::NotShared(format!("{} does not share {repository}", self.traits.label)));
         };
         let loaded = search.driver.load(&format!("{repository}:{}", image.tag), image).await;
-        self.noted(search, loaded)
+        if let Err(LoadError::Unavailable(_)) = &loaded {
+            self.current.lost(&search.driver);
+        }
+        loaded
     }
 
     /// Where to look for what is asked; `None` when none of it is shared.
@@ -98,7 +101,7 @@ impl Engine {
             return Ok(None);
         }
         let driver = self.current.driver().await?;
-        let local = driver.names_local();
+        let local = driver.traits().names_local;
         let mut repositories = candidates(asked, local);
         repositories.retain(|repository| self.shares(repository, local));
         Ok((!repositories.is_empty()).then_some(Search { driver, repositories }))
@@ -236,7 +239,7 @@ impl Source for Engine {
         let search = Search { driver, repositories: Vec::new() };
         let images = search.driver.images().await;
         let images = self.noted(&search, images)?;
-        let local = search.driver.names_local();
+        let local = search.driver.traits().names_local;
         let names = images
             .iter()
             .flat_map(Image::parsed_names)
@@ -264,11 +267,12 @@ impl Source for Engine {
         if images.is_err() {
             self.current.lost(&driver);
         }
+        let EngineTraits { description, note, names_local } = driver.traits().clone();
         SourceStatus {
-            description: driver.description().to_owned(),
-            images: images.as_ref().ok().map(|images| self.count_shared(images, driver.names_local())),
+            description,
+            images: images.as_ref().ok().map(|images| self.count_shared(images, names_local)),
             problem: images.err().map(|error| error.to_string()),
-            note: driver.note(),
+            note,
         }
     }
 }

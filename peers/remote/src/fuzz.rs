@@ -6,6 +6,7 @@ use bytes::Bytes;
 use dockless_registry::{Asked, Principal};
 
 use crate::engine::archive::{Archive, ArchiveError, Event};
+use crate::engine::containerd::changes;
 use crate::engine::containerd::frames::{FrameError, Frames};
 use crate::engine::containerd::services;
 use crate::engine::name::{EngineName, candidates, listed};
@@ -15,10 +16,11 @@ pub use crate::layer::fuzz::{layer_headers, layer_metadata, layer_packed};
 pub type Target = fn(&[u8]);
 
 /// All targets with the names of their corpus folders.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("archive", archive),
     ("call_frames", call_frames),
     ("call_images", call_images),
+    ("call_changes", call_changes),
     ("name", name),
     ("layer_metadata", layer_metadata),
     ("layer_packed", layer_packed),
@@ -86,5 +88,15 @@ pub fn call_images(bytes: &[u8]) {
         for text in [image.name.as_bytes(), image.target.as_str().as_bytes()] {
             assert!(text.is_empty() || bytes.windows(text.len()).any(|window| window == text));
         }
+    }
+}
+
+/// Whatever containerd answers to a change, the id of a lease stands in it, and the end of what was written is found as
+/// often as the message can be read.
+pub fn call_changes(bytes: &[u8]) {
+    let answer = Bytes::copy_from_slice(bytes);
+    if let Ok(id) = changes::lease_id(&answer) {
+        assert!(id.is_empty() || bytes.windows(id.len()).any(|window| window == id.as_bytes()));
+        assert!(changes::offset_after(&answer).is_ok());
     }
 }

@@ -5,5 +5,6 @@ pub mod fuzz;
 mod layer;
 
 pub use engine::{
-    Engine, EngineAddress, EngineAddressError, EngineMetrics, EngineSettings, Load, LoadPart, Share,
+    Engine, EngineAddress, EngineAddressError, EngineMetrics, EngineSettings, Load, LoadError, LoadManifest,
+    Share,
 };

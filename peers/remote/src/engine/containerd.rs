@@ -2,11 +2,15 @@
 //!
 //! Blobs are read where they lie if containerd's directory can be read, else through its socket.
 
+mod answers;
+pub(crate) mod changes;
 pub(crate) mod content;
 pub(crate) mod directory;
 pub(crate) mod docker;
+mod exchange;
 pub(crate) mod frames;
 mod grpc;
+mod loading;
 pub(crate) mod message;
 mod opened;
 pub(crate) mod services;
@@ -23,20 +27,22 @@ use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError};
 use dockless_runtime::timeout;
 
-use super::driver::{Driver, Image};
+use super::driver::{Driver, EngineTraits, Image};
 use super::ground::Ground;
-use super::load::Load;
+use super::load::{Load, LoadError};
 use super::name::{EngineName, Version};
 use content::Content;
 use directory::Directory;
-use grpc::Channel;
+use grpc::{CallError, Channel};
 use services::{Named, Services};
 use transfers::Transfers;
 use walk::Walk;
 
 /// Where images are looked for, the first one that has a name first: docker's namespace, that of Kubernetes, and that of
 /// everybody else. Containers and builds that are under way have others, which are nobody's business.
-const NAMESPACES: [&str; 3] = ["moby", "k8s.io", "default"];
+const NAMESPACES: [&str; 3] = ["moby", KUBERNETES, EVERYBODY];
+const KUBERNETES: &str = "k8s.io";
+const EVERYBODY: &str = "default";
 /// Names that containerd's users give to what has none.
 const NAMELESS: [&str; 2] = ["sha256:", "moby-dangling@"];
 /// How long it may take to find out what an image consists of: each of its blobs is one question.
@@ -46,7 +52,7 @@ const WALK_TIME_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Containerd {
     ground: Arc<Ground>,
     services: Services,
-    description: String,
+    traits: EngineTraits,
     /// Or why blobs cannot be read in place.
     directory: Result<Directory, String>,
     transfers: Transfers,
@@ -70,7 +76,10 @@ impl Containerd {
         }
         let spool = ground.saves.spool().clone();
         let transfers = Transfers::new(ground.runtime.clone(), services.clone(), spool);
-        Ok(Self { ground, services, description, directory, transfers })
+        let note = directory.as_ref().err();
+        let note = note.map(|reason| format!("blobs are read through the socket and kept a while: {reason}"));
+        let traits = EngineTraits { description, note, names_local: false };
+        Ok(Self { ground, services, traits, directory, transfers })
     }
 
     /// Where the blobs of an image are read. A directory that can be read here may be another machine's, or another
@@ -80,6 +89,26 @@ impl Containerd {
             Ok(directory) if directory.size(&image.id).await?.is_some() => Ok(directory),
             _ => Ok(&self.transfers),
         }
+    }
+
+    /// The namespace that an image is loaded into: the one that has the name, so that a pull finds what was loaded;
+    /// else one that has other images of the repository; else that of Kubernetes where it has images; else everybody's.
+    async fn home(&self, name: &str) -> Result<&'static str, CallError> {
+        let repository_of = |name: &str| EngineName::parse(name).map(|name| name.repository);
+        let (mut home, mut likeness, repository) = (EVERYBODY, 0, repository_of(name));
+        for namespace in NAMESPACES {
+            let images = self.services.images(namespace).await?;
+            let likenesses = images.iter().map(|image| match image {
+                image if image.name == name => 3,
+                image if repository_of(&image.name) == repository => 2,
+                _ => u8::from(namespace == KUBERNETES),
+            });
+            let best = likenesses.max().unwrap_or_default();
+            if best > likeness {
+                (home, likeness) = (namespace, best);
+            }
+        }
+        Ok(home)
     }
 
     fn walk<'a>(&'a self, content: &'a dyn Content) -> Walk<'a> {
@@ -114,13 +143,8 @@ fn is_offered(name: &str) -> bool {
 
 #[async_trait]
 impl Driver for Containerd {
-    fn description(&self) -> &str {
-        &self.description
-    }
-
-    fn note(&self) -> Option<String> {
-        let reason = self.directory.as_ref().err()?;
-        Some(format!("blobs are read through the socket and kept a while: {reason}"))
+    fn traits(&self) -> &EngineTraits {
+        &self.traits
     }
 
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
@@ -161,10 +185,8 @@ impl Driver for Containerd {
         Ok(blobs.open(digest).await?.filter(|blob| blob.size == size))
     }
 
-    async fn load(&self, name: &str, _load: &Load) -> Result<(), SourceError> {
-        let address = &self.ground.address;
-        Err(SourceError::Damaged(format!(
-            "{name} is not loaded: containerd at {address} takes no pushes yet"
-        )))
+    async fn load(&self, name: &str, load: &Load) -> Result<(), LoadError> {
+        let namespace = self.home(name).await?;
+        loading::load(&self.ground, &self.services, namespace, name, load).await
     }
 }

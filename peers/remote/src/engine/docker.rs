@@ -12,16 +12,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use dockless_oci::Digest;
-use dockless_registry::{Blob, Manifest, SourceError, StoreError};
-use dockless_store::BlobRead;
+use dockless_registry::{Blob, Manifest, SourceError};
 
 use self::api::{About, IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row, Version};
 use self::storage::Storage;
-use super::driver::{Driver, Image};
+use super::driver::{Driver, EngineTraits, Image};
 use super::ground::Ground;
-use super::load::{self, Load};
+use super::load::{self, Load, LoadError, archive};
 use super::manifest::{Part, manifest};
 use super::name::EngineName;
 use super::saves::{Order, Saved};
@@ -30,14 +28,10 @@ use crate::layer::LayerError;
 /// docker or podman.
 pub(crate) struct Docker {
     ground: Arc<Ground>,
-    podman: bool,
-    description: String,
+    traits: EngineTraits,
     /// Or why layers cannot be read in place.
     storage: Result<Storage, String>,
 }
-
-/// The bytes of a small blob, verified.
-struct Memory(Bytes);
 
 impl Docker {
     /// The driver for the engine that answered with this version and this about itself.
@@ -50,7 +44,10 @@ impl Docker {
         }
         let name = if podman { "podman" } else { "docker" };
         let description = format!("{name} {}, {}", version.version, about.driver);
-        Self { ground, podman, description, storage }
+        let note = storage.as_ref().err();
+        let note = note.map(|reason| format!("layers are exported by the engine and kept a while: {reason}"));
+        let traits = EngineTraits { description, note, names_local: podman };
+        Self { ground, traits, storage }
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<(Image, Arc<[Digest]>)>, SourceError> {
@@ -98,7 +95,7 @@ impl Docker {
         let words = |error: LayerError| error.to_string();
         if *digest == image.id {
             let config = storage.config(digest).await.map_err(words)?.ok_or("its config is not there")?;
-            return Ok(Blob::new(config.len() as u64, Arc::new(Memory(config))));
+            return Ok(Blob::from(config));
         }
         let places = storage.layers(diff_ids).await.map_err(words)?;
         let place =
@@ -156,17 +153,8 @@ fn manifest_of(image: &Image, diff_ids: &[Digest], saved: &Saved) -> Manifest {
 
 #[async_trait]
 impl Driver for Docker {
-    fn description(&self) -> &str {
-        &self.description
-    }
-
-    fn note(&self) -> Option<String> {
-        let reason = self.storage.as_ref().err()?;
-        Some(format!("layers are exported by the engine and kept a while: {reason}"))
-    }
-
-    fn names_local(&self) -> bool {
-        self.podman
+    fn traits(&self) -> &EngineTraits {
+        &self.traits
     }
 
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
@@ -222,19 +210,7 @@ impl Driver for Docker {
         spool.open(digest).await
     }
 
-    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
-        load::load(&self.ground.socket, name, load).await
-    }
-}
-
-#[async_trait]
-impl BlobRead for Memory {
-    fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
-        Some(Ok(self.0.slice(from..self.0.len().min(from.saturating_add(max)))))
-    }
-
-    async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
-        self.try_read(offset, max).unwrap_or_else(|| Ok(Bytes::new()))
+    async fn load(&self, name: &str, load: &Load) -> Result<(), LoadError> {
+        load::send(&self.ground.socket, name, archive::saved(name, load)).await
     }
 }

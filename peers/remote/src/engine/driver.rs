@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError};
 
-use super::load::Load;
+use super::load::{Load, LoadError};
 
 /// An image as an engine lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub(crate) struct Image {
     pub(crate) names: Vec<String>,
 }
 
+/// What is known of an engine without asking it again.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineTraits {
+    /// Which engine it is, in which version.
+    pub(crate) description: String,
+    /// What an operator should know of it though it works.
+    pub(crate) note: Option<String>,
+    /// Whether it puts names that its user gave without a host under `localhost/`, as podman does.
+    pub(crate) names_local: bool,
+}
+
 /// One kind of engine. Names that are passed in are fully qualified (`docker.io/library/app:1`).
 ///
 /// Every call asks the engine anew for what may change (names), may remember what cannot (what an id or a digest
@@ -24,16 +35,8 @@ pub(crate) struct Image {
 /// then found out anew before the next call.
 #[async_trait]
 pub(crate) trait Driver: Send + Sync {
-    /// Which engine it is, in which version.
-    fn description(&self) -> &str;
-
-    /// What an operator should know of it though it works.
-    fn note(&self) -> Option<String>;
-
-    /// Whether the engine puts names that its user gave without a host under `localhost/`, as podman does.
-    fn names_local(&self) -> bool {
-        false
-    }
+    /// What it says of itself; always the same.
+    fn traits(&self) -> &EngineTraits;
 
     /// All images that have a name, in any order, each once.
     async fn images(&self) -> Result<Vec<Image>, SourceError>;
@@ -54,5 +57,5 @@ pub(crate) trait Driver: Send + Sync {
     async fn blob(&self, image: &Image, digest: &Digest) -> Result<Option<Blob>, SourceError>;
 
     /// Gives the engine an image under this name, in place of one that has it.
-    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError>;
+    async fn load(&self, name: &str, load: &Load) -> Result<(), LoadError>;
 }

@@ -9,9 +9,9 @@ use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError};
 
 use super::super::docker::api::{About, IMAGE_BYTES_MAX, LIST_BYTES_MAX, Row, Version};
-use super::super::driver::{Driver, Image};
+use super::super::driver::{Driver, EngineTraits, Image};
 use super::super::ground::Ground;
-use super::super::load::{self, Load};
+use super::super::load::{self, Load, LoadError, archive};
 use super::super::name::EngineName;
 use super::super::saves::{Order, Saved};
 use super::super::spool::Spool;
@@ -28,7 +28,7 @@ const SYSTEM_CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.conte
 /// docker, its images in containerd.
 pub(crate) struct DockerOverContainerd {
     ground: Arc<Ground>,
-    description: String,
+    traits: EngineTraits,
     /// Or why blobs cannot be read in place.
     directory: Result<Directory, String>,
     /// What was exported.
@@ -45,7 +45,10 @@ impl DockerOverContainerd {
         }
         let description = format!("docker {}, {} over containerd", version.version, about.driver);
         let spool = ground.saves.spool().clone();
-        Self { ground, description, directory, spool }
+        let note = directory.as_ref().err();
+        let note = note.map(|reason| format!("images are exported by the engine and kept a while: {reason}"));
+        let traits = EngineTraits { description, note, names_local: false };
+        Self { ground, traits, directory, spool }
     }
 
     /// Where the blobs of an image are read, if that is in place.
@@ -74,13 +77,8 @@ impl DockerOverContainerd {
 
 #[async_trait]
 impl Driver for DockerOverContainerd {
-    fn description(&self) -> &str {
-        &self.description
-    }
-
-    fn note(&self) -> Option<String> {
-        let reason = self.directory.as_ref().err()?;
-        Some(format!("images are exported by the engine and kept a while: {reason}"))
+    fn traits(&self) -> &EngineTraits {
+        &self.traits
     }
 
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
@@ -137,8 +135,10 @@ impl Driver for DockerOverContainerd {
         Ok(content.open(digest).await?.filter(right))
     }
 
-    async fn load(&self, name: &str, load: &Load) -> Result<(), SourceError> {
-        load::load(&self.ground.socket, name, load).await
+    async fn load(&self, name: &str, load: &Load) -> Result<(), LoadError> {
+        // docker names all that it takes in by SHA-256; what has other names gets new manifests.
+        let archive = if load.is_sha256() { archive::layout(name, load) } else { archive::saved(name, load) };
+        load::send(&self.ground.socket, name, archive).await
     }
 }
 

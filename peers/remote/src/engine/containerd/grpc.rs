@@ -7,15 +7,14 @@ use dockless_registry::SourceError;
 use dockless_runtime::{Runtime, timeout};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 
-use super::super::socket::{
-    CALL_TIME_MAX, MESSAGE_BYTES_MAX, RequestBody, STALL_TIME_MAX, Socket, SocketError, causes,
-};
-use super::frames::{FrameError, Frames, framed};
+use super::super::load::LoadError;
+use super::super::socket::{CALL_TIME_MAX, MESSAGE_BYTES_MAX, RequestBody, Socket, SocketError, causes};
+use super::answers::Answers;
+use super::frames::framed;
 use super::message::{Message, MessageError};
 
 /// Bytes on their way for one call: more than the largest piece that containerd reads at once (1 MiB) gains nothing.
@@ -28,16 +27,27 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// The codes of gRPC that are told apart.
 const OK: u32 = 0;
 const NOT_FOUND: u32 = 5;
+const ALREADY_EXISTS: u32 = 6;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const NAMESPACE: HeaderName = HeaderName::from_static("containerd-namespace");
+const LEASE: HeaderName = HeaderName::from_static("containerd-lease");
 
 /// Calls of one containerd. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     socket: Socket,
+}
+
+/// Where a call acts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scope<'a> {
+    /// Most services act within one.
+    pub(crate) namespace: Option<&'a str>,
+    /// What is written under a lease stays as long as that does.
+    pub(crate) lease: Option<&'a str>,
 }
 
 /// Why there is no answer. The words name the engine.
@@ -46,6 +56,9 @@ pub(crate) enum CallError {
     /// It does not have what was asked for.
     #[error("{0}")]
     NotFound(String),
+    /// It has already what it should make.
+    #[error("{0}")]
+    Exists(String),
     /// It answered with another error.
     #[error("{0}")]
     Refused(String),
@@ -54,21 +67,30 @@ pub(crate) enum CallError {
     Broken(String),
 }
 
-/// The messages that answer a call, still to come. Dropping it gives the call up.
-pub(crate) struct Answers {
-    channel: Channel,
-    incoming: Incoming,
-    frames: Frames,
-    ended: bool,
-}
-
 /// Runs the tasks of hyper's HTTP/2. They end when the call is dropped.
 #[derive(Clone)]
 struct Tasks(Runtime);
 
+impl<'a> From<&'a str> for Scope<'a> {
+    fn from(namespace: &'a str) -> Self {
+        Self { namespace: Some(namespace), lease: None }
+    }
+}
+
 impl From<CallError> for SourceError {
     fn from(error: CallError) -> Self {
         Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<CallError> for LoadError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Broken(words) => Self::Unavailable(words),
+            CallError::NotFound(words) | CallError::Exists(words) | CallError::Refused(words) => {
+                Self::Refused(words)
+            }
+        }
     }
 }
 
@@ -83,21 +105,20 @@ impl Channel {
         Self { runtime, socket }
     }
 
-    /// Calls what answers one message, of at most `bytes_max` bytes. `path` is `/package.Service/Method`; most services
-    /// act within a namespace.
+    /// Calls what answers one message, of at most `bytes_max` bytes. `path` is `/package.Service/Method`.
     ///
     /// # Errors
     /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
     pub(crate) async fn call(
         &self,
-        namespace: Option<&str>,
+        scope: Scope<'_>,
         path: &'static str,
         request: &Message,
         bytes_max: usize,
     ) -> Result<Bytes, CallError> {
         let call = async {
             let _turn = self.socket.turn().await;
-            let mut answers = self.open(namespace, path, whole(request), bytes_max).await?;
+            let mut answers = self.open(scope, path, whole(request), bytes_max).await?;
             let answer = answers.next().await.unwrap_or_else(|| Err(self.broken("answered nothing")))?;
             match answers.next().await {
                 None => Ok(answer),
@@ -115,24 +136,23 @@ impl Channel {
     /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
     pub(crate) async fn stream(
         &self,
-        namespace: Option<&str>,
+        scope: Scope<'_>,
         path: &'static str,
         body: RequestBody,
         bytes_max: usize,
     ) -> Result<Answers, CallError> {
-        let opened =
-            timeout(&*self.runtime.clock, CALL_TIME_MAX, self.open(namespace, path, body, bytes_max));
+        let opened = timeout(&*self.runtime.clock, CALL_TIME_MAX, self.open(scope, path, body, bytes_max));
         opened.await.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
     }
 
     async fn open(
         &self,
-        namespace: Option<&str>,
+        scope: Scope<'_>,
         path: &'static str,
         body: RequestBody,
         bytes_max: usize,
     ) -> Result<Answers, CallError> {
-        let request = self.request(namespace, path, body)?;
+        let request = self.request(scope, path, body)?;
         let stream = self.socket.connect().await?;
         let handshake = http2::Builder::new(Tasks(self.runtime.clone()))
             .initial_stream_window_size(WINDOW_BYTES)
@@ -153,12 +173,12 @@ impl Channel {
         if head.headers.contains_key(STATUS) {
             self.judge(&head.headers)?;
         }
-        Ok(Answers { channel: self.clone(), incoming, frames: Frames::new(bytes_max), ended: false })
+        Ok(Answers::new(self.clone(), incoming, bytes_max))
     }
 
     fn request(
         &self,
-        namespace: Option<&str>,
+        scope: Scope<'_>,
         path: &str,
         body: RequestBody,
     ) -> Result<Request<RequestBody>, CallError> {
@@ -169,14 +189,16 @@ impl Channel {
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
-        if let Some(namespace) = namespace {
-            headers.insert(NAMESPACE, HeaderValue::from_str(namespace).map_err(|_| unfit())?);
+        for (name, value) in [(NAMESPACE, scope.namespace), (LEASE, scope.lease)] {
+            if let Some(value) = value {
+                headers.insert(name, HeaderValue::from_str(value).map_err(|_| unfit())?);
+            }
         }
         Ok(request)
     }
 
     /// What the headers that end a call say of it.
-    fn judge(&self, headers: &HeaderMap) -> Result<(), CallError> {
+    pub(super) fn judge(&self, headers: &HeaderMap) -> Result<(), CallError> {
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let Some(code) = text(STATUS).and_then(|code| code.parse().ok()) else {
             return Err(self.broken("did not say how a call ended"));
@@ -187,6 +209,7 @@ impl Channel {
         match code {
             OK => Ok(()),
             NOT_FOUND => Err(CallError::NotFound(words)),
+            ALREADY_EXISTS => Err(CallError::Exists(words)),
             _ => Err(CallError::Refused(words)),
         }
     }
@@ -200,55 +223,12 @@ impl Channel {
         CallError::Broken(format!("the engine at {} {what}", self.socket.address()))
     }
 
-    fn hangs(&self, what: &str, seconds: u64) -> CallError {
+    pub(super) fn hangs(&self, what: &str, seconds: u64) -> CallError {
         self.broken(&format!("{what} {seconds} s: does it hang?"))
     }
 
     fn foreign(&self, error: &hyper::Error) -> CallError {
         self.broken(&format!("did not answer as containerd: {}", causes(error)))
-    }
-}
-
-impl Answers {
-    /// The next message; `None` after the last one of a call that went well.
-    ///
-    /// # Errors
-    /// [`CallError`], also when nothing came for [`STALL_TIME_MAX`]. It is the last answer then.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, CallError>> {
-        if self.ended {
-            return None;
-        }
-        let next = self.message().await.transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
-    }
-
-    async fn message(&mut self) -> Result<Option<Bytes>, CallError> {
-        loop {
-            if let Some(message) = self.frames.next().map_err(|error| self.odd(error))? {
-                return Ok(Some(message));
-            }
-            let frame = timeout(&*self.channel.runtime.clock, STALL_TIME_MAX, self.incoming.frame()).await;
-            let frame =
-                frame.map_err(|_| self.channel.hangs("sent nothing for", STALL_TIME_MAX.as_secs()))?;
-            let Some(frame) = frame else {
-                return Err(self.channel.broken("ended an answer without a word"));
-            };
-            let frame =
-                frame.map_err(|error| self.channel.broken(&format!("broke off: {}", causes(&error))))?;
-            match frame.into_data() {
-                Ok(data) => self.frames.push(&data),
-                Err(frame) => {
-                    self.channel.judge(&frame.into_trailers().unwrap_or_default())?;
-                    self.frames.finish().map_err(|error| self.odd(error))?;
-                    return Ok(None);
-                }
-            }
-        }
-    }
-
-    fn odd(&self, error: FrameError) -> CallError {
-        self.channel.broken(&format!("said what cannot be read: {error}"))
     }
 }
 

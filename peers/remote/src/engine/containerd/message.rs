@@ -148,8 +148,12 @@ impl Message {
         self
     }
 
+    /// With an entry of a field that maps text to text.
+    pub(crate) fn entry(self, number: u64, key: &str, value: &str) -> Self {
+        self.bytes(number, Self::default().bytes(1, key).bytes(2, value))
+    }
+
     /// With a field that is a number.
-    #[cfg(test)]
     pub(crate) fn number(mut self, number: u64, value: u64) -> Self {
         self.put(number << 3);
         self.put(value);

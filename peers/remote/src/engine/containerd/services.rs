@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use dockless_oci::Digest;
 
-use super::grpc::{ANSWER_BYTES_MAX, Answers, CallError, Channel, whole};
+use super::answers::Answers;
+use super::grpc::{ANSWER_BYTES_MAX, CallError, Channel, Scope, whole};
 use super::message::{Fields, Message, MessageError, Value, bytes_in, number_in, text_in};
 
 /// Longest list of images: containerd itself sends 16 MiB at most, unless it was told otherwise.
@@ -29,7 +30,7 @@ pub(crate) struct Pieces(Answers, Channel);
 
 /// The services. Cloning is cheap.
 #[derive(Clone, Debug)]
-pub(crate) struct Services(Channel);
+pub(crate) struct Services(pub(super) Channel);
 
 impl Services {
     pub(crate) fn new(channel: Channel) -> Self {
@@ -42,7 +43,7 @@ impl Services {
     /// [`CallError`].
     pub(crate) async fn version(&self) -> Result<String, CallError> {
         let path = "/containerd.services.version.v1.Version/Version";
-        let answer = self.0.call(None, path, &Message::default(), ANSWER_BYTES_MAX).await?;
+        let answer = self.0.call(Scope::default(), path, &Message::default(), ANSWER_BYTES_MAX).await?;
         self.read(text_in(&answer, 1))
     }
 
@@ -53,7 +54,7 @@ impl Services {
     pub(crate) async fn content_directory(&self) -> Result<Option<PathBuf>, CallError> {
         let path = "/containerd.services.introspection.v1.Introspection/Plugins";
         let request = Message::default().bytes(1, "type==io.containerd.content.v1");
-        let answer = self.0.call(None, path, &request, ANSWER_BYTES_MAX).await?;
+        let answer = self.0.call(Scope::default(), path, &request, ANSWER_BYTES_MAX).await?;
         self.read(content_directory(answer))
     }
 
@@ -63,7 +64,7 @@ impl Services {
     /// [`CallError`].
     pub(crate) async fn images(&self, namespace: &str) -> Result<Vec<Named>, CallError> {
         let path = "/containerd.services.images.v1.Images/List";
-        let answer = self.0.call(Some(namespace), path, &Message::default(), LIST_BYTES_MAX).await?;
+        let answer = self.0.call(namespace.into(), path, &Message::default(), LIST_BYTES_MAX).await?;
         let images = self.read(images(answer))?;
         images.ok_or_else(|| self.0.broken(&format!("has more than {IMAGES_MAX} images in {namespace}")))
     }
@@ -75,7 +76,7 @@ impl Services {
     pub(crate) async fn image(&self, namespace: &str, name: &str) -> Result<Option<Named>, CallError> {
         let path = "/containerd.services.images.v1.Images/Get";
         let request = Message::default().bytes(1, name);
-        let answer = self.0.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
+        let answer = self.0.call(namespace.into(), path, &request, ANSWER_BYTES_MAX).await;
         let Some(answer) = found(answer)? else { return Ok(None) };
         self.read(bytes_in(&answer, 1).and_then(|image| named(&image)))
     }
@@ -87,7 +88,7 @@ impl Services {
     pub(crate) async fn size(&self, namespace: &str, digest: &Digest) -> Result<Option<u64>, CallError> {
         let path = "/containerd.services.content.v1.Content/Info";
         let request = Message::default().bytes(1, digest.as_str());
-        let answer = self.0.call(Some(namespace), path, &request, ANSWER_BYTES_MAX).await;
+        let answer = self.0.call(namespace.into(), path, &request, ANSWER_BYTES_MAX).await;
         let Some(answer) = found(answer)? else { return Ok(None) };
         self.read(bytes_in(&answer, 1).and_then(|info| number_in(&info, 2))).map(Some)
     }
@@ -99,11 +100,11 @@ impl Services {
     pub(crate) async fn pieces(&self, namespace: &str, digest: &Digest) -> Result<Pieces, CallError> {
         let path = "/containerd.services.content.v1.Content/Read";
         let request = whole(&Message::default().bytes(1, digest.as_str()));
-        let answers = self.0.stream(Some(namespace), path, request, PIECE_BYTES_MAX).await?;
+        let answers = self.0.stream(namespace.into(), path, request, PIECE_BYTES_MAX).await?;
         Ok(Pieces(answers, self.0.clone()))
     }
 
-    fn read<T>(&self, read: Result<T, MessageError>) -> Result<T, CallError> {
+    pub(super) fn read<T>(&self, read: Result<T, MessageError>) -> Result<T, CallError> {
         read.map_err(|error| self.0.unreadable(error))
     }
 }

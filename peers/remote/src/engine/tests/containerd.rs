@@ -2,6 +2,7 @@
 
 mod docker;
 mod fake;
+mod loads;
 
 use std::fmt::Write as _;
 use std::path::Path;

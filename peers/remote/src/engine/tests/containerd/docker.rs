@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use dockless_oci::digest::Algorithm;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +15,8 @@ use tokio::net::UnixListener;
 
 use super::super::super::name::EngineName;
 use super::super::fake::entry;
+use super::super::loads::files;
+use super::loads::Pushed;
 use super::*;
 
 /// A docker that answers as 26.1.5 was seen to.
@@ -23,6 +26,8 @@ struct Docker {
     exported: Mutex<Vec<Vec<u8>>>,
     root: String,
     saves: AtomicUsize,
+    /// The archive that was loaded last.
+    loaded: Mutex<Vec<u8>>,
 }
 
 impl Docker {
@@ -37,7 +42,7 @@ impl Docker {
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
                         let fake = fake.clone();
-                        async move { Ok::<_, Infallible>(fake.serve(&request)) }
+                        async move { Ok::<_, Infallible>(fake.serve(request).await) }
                     });
                     // A client that breaks off is nothing to this fake.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
@@ -47,10 +52,19 @@ impl Docker {
         Running::new(task, path)
     }
 
-    fn serve(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn serve(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        if path == "/images/load" {
+            let archive = request.into_body().collect().await.unwrap().to_bytes();
+            *self.loaded.lock().unwrap() = archive.into();
+            return Response::new(r#"{"stream":"Loaded image: team/app:1"}"#.into());
+        }
+        self.answer(&path)
+    }
+
+    fn answer(&self, path: &str) -> Response<Full<Bytes>> {
         let images = self.images.lock().unwrap();
         let row = |(id, names): &(Digest, Vec<&str>)| format!(r#"{{"Id":"{id}","RepoTags":{names:?}}}"#);
-        let path = request.uri().path();
         let body = match path {
             "/version" => r#"{"Version":"26.1.5+dfsg1","Components":[{"Name":"Engine"}]}"#.to_owned(),
             "/info" => format!(
@@ -98,6 +112,7 @@ fn docker(in_place: bool) -> (Node, Arc<Docker>, App) {
         exported: Mutex::new(node.fake.blobs.lock().unwrap().values().cloned().collect()),
         root: root.display().to_string(),
         saves: AtomicUsize::new(0),
+        loaded: Mutex::default(),
     };
     if in_place {
         for (digest, bytes) in &*node.fake.blobs.lock().unwrap() {
@@ -168,6 +183,29 @@ async fn an_export_without_a_layer_is_not_offered_and_one_that_was_evicted_is_ma
         assert_eq!(node.read("app", digest).await.as_deref(), Some(&bytes[..]));
     }
     assert_eq!(docker.saves.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn docker_is_given_an_image_as_it_was_pushed() {
+    let (node, docker, _) = docker(false);
+    let image = Pushed::new("a").await;
+    node.load(&image).await.unwrap();
+    let loaded = || files(docker.loaded.lock().unwrap().clone());
+    let sent = loaded();
+    let is_there = |bytes: &Vec<u8>| sent.iter().filter(|file| *file == bytes).count() == 1;
+    assert!(image.blobs.iter().all(is_there), "each blob once");
+    let index: serde_json::Value = serde_json::from_slice(sent.last().unwrap()).unwrap();
+    let entry = serde_json::json!({
+        "mediaType": OCI_INDEX, "digest": image.target(), "size": image.load.target.manifest.bytes.len(),
+        "annotations": {"io.containerd.image.name": "docker.io/team/app:1"},
+    });
+    assert_eq!(index["manifests"], serde_json::json!([entry]));
+    // docker would not find what has another name.
+    let mut other = image.load.clone();
+    other.target.manifest.digest = Digest::of(Algorithm::Sha512, &other.target.manifest.bytes);
+    node.engine.load(&other).await.unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(loaded().last().unwrap()).unwrap();
+    assert_eq!(manifest[0]["RepoTags"], serde_json::json!(["docker.io/team/app:1"]));
 }
 
 /// Removes the file whose name ends so, however deep it lies.

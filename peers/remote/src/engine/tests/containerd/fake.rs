@@ -1,5 +1,7 @@
 //! A containerd that answers as 1.6.20 was seen to, and misbehaves when told to.
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
@@ -22,6 +24,7 @@ use tokio::sync::Notify;
 use super::super::super::containerd::frames::framed;
 use super::super::super::containerd::message::{Message, text_in};
 use super::super::fake::Running;
+pub(super) use changes::Given;
 
 /// What the fake does instead of what it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,14 @@ pub(super) enum Manner {
     Garbage,
     /// Answers as a web server.
     Plain,
+    /// Takes a message of a write with this action, and never answers.
+    HangsAt(u64),
+    /// Breaks off at such a message.
+    DropsAt(u64),
+    /// Refuses such a message.
+    RefusesAt(u64),
+    /// Says that it wrote less than it did.
+    Misplaces,
 }
 
 /// A name in a namespace, and what it stands for.
@@ -67,6 +78,9 @@ pub(super) struct Containerd {
     pub(super) reads: AtomicUsize,
     /// A call that hangs has come.
     pub(super) hanging: Notify,
+    pub(super) given: Mutex<Given>,
+    /// A lease has ended.
+    pub(super) ended: Notify,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -81,6 +95,8 @@ impl Containerd {
             root: root.to_str().unwrap().to_owned(),
             reads: AtomicUsize::new(0),
             hanging: Notify::new(),
+            given: Mutex::default(),
+            ended: Notify::new(),
         }
     }
 
@@ -124,12 +140,12 @@ impl Containerd {
         Running::new(task, path)
     }
 
-    async fn serve(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn serve(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         assert_eq!(head.headers["content-type"], "application/grpc");
         assert_eq!(head.headers["te"], "trailers");
-        let namespace = head.headers.get("containerd-namespace").map(|value| value.to_str().unwrap());
-        let body = body.collect().await.unwrap().to_bytes();
+        let text = |name| head.headers.get(name).map_or("", |value| value.to_str().unwrap());
+        let (namespace, lease) = (text("containerd-namespace"), text("containerd-lease"));
         let method = head.uri.path().rsplit_once("services.").unwrap().1;
         let manner = *self.manner.lock().unwrap();
         match manner {
@@ -141,8 +157,17 @@ impl Containerd {
             Manner::Plain => return Response::builder().status(403).body(body_of(Vec::new())).unwrap(),
             _ => {}
         }
-        let Some(answer) = self.answer(method, namespace.unwrap_or(""), &body.slice(5..)) else {
-            return failed(5, "not found");
+        if method == "content.v1.Content/Write" {
+            return self.write(lease, body).await;
+        }
+        let request = body.collect().await.unwrap().to_bytes().slice(5..);
+        let answer = match self.change(method, namespace, lease, &request) {
+            Some(Ok(answer)) => vec![answer],
+            Some(Err((code, words))) => return failed(code, &words),
+            None => match self.answer(method, namespace, &request) {
+                Some(answer) => answer,
+                None => return failed(5, "not found"),
+            },
         };
         answered(self.misbehave(manner, method, answer))
     }
