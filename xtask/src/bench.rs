@@ -15,6 +15,7 @@ mod rows;
 mod seed;
 mod servers;
 mod starts;
+mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -46,9 +47,9 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> Result<(), String> {
     report::write(&plan, &table)
 }
 
-fn measure_all(root: &Path, plan: &Plan) -> Result<report::Table, String> {
+fn measure_all(root: &Path, plan: &Plan) -> Result<table::Table, String> {
     engines::wanted(plan)?;
-    let mut table = report::Table::about_this_machine(plan);
+    let mut table = table::Table::about_this_machine(plan);
     rows::request_rows(root, plan, &mut table)?;
     rows::push_rows(root, plan, &mut table)?;
     engines::rows(root, plan, &mut table)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Row, Table, number};
+use super::table::{Row, Table, number};
 
 const WIDTH: usize = 900;
 const BAR_HEIGHT: usize = 14;

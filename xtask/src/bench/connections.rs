@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::holders::{self, Holder, Node};
-use super::report::{Row, Rule, Table};
+use super::table::{Row, Rule, Table};
 use super::{Plan, driver, measure};
 
 /// Idle connections of one node: it stops accepting at 95 % of the file limit, 19,000 here, and the probes need some.

@@ -1,5 +1,6 @@
 //! Builds what a run needs and drives the load generator.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -76,4 +77,22 @@ pub(crate) fn generator(root: &Path, words: &[String]) -> Command {
     let mut command = Command::new(root.join("target/release/dockless-load"));
     command.args(words);
     command
+}
+
+/// Pushes a file as one blob.
+pub(crate) fn push_file(
+    root: &Path,
+    address: SocketAddr,
+    file: &Path,
+    digest: &str,
+    way: &str,
+) -> Result<f64, String> {
+    let words = [
+        "push-file".to_owned(),
+        format!("to={}", address),
+        format!("path={}", file.display()),
+        format!("digest={digest}"),
+        format!("way={way}"),
+    ];
+    load(root, &words)?["seconds"].as_f64().ok_or("no seconds in the report".to_owned())
 }

@@ -15,8 +15,8 @@ use std::time::Instant;
 use self::docker::Docker;
 use self::image::Image;
 use super::measure::{self, Used};
-use super::report::{Row, Rule, Table};
 use super::servers::{self, Server};
+use super::table::{Row, Rule, Table};
 use super::{Plan, driver};
 
 /// The words that `only=` may be part of.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::seed::{digest_of, large_file};
 use super::servers::{self, Server};
-use super::{Plan, driver, measure, rows};
+use super::{Plan, driver, measure};
 
 /// A node is at rest when it has used at most this share of a core for this long.
 const REST: Duration = Duration::from_secs(1);
@@ -90,7 +90,7 @@ impl Node {
 pub(crate) fn large_blob(root: &Path, plan: &Plan, node: &mut Node) -> Result<String, String> {
     let file = large_file(plan)?;
     let digest = digest_of(&file)?;
-    rows::push_file(root, &node.server, &file, &digest, "put")?;
+    driver::push_file(root, node.server.address, &file, &digest, "put")?;
     node.begin()?;
     Ok(format!("/v2/bench/app/blobs/{digest}"))
 }

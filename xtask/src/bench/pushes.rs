@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::report::{Row, Rule, Table};
-use super::rows::push_file;
+use super::driver::push_file;
 use super::seed::{digest_of, large_file};
 use super::servers::{self, Server};
+use super::table::{Row, Rule, Table};
 use super::{Plan, driver, measure};
 
 const MANY: u64 = 64;
@@ -83,7 +83,7 @@ fn floor(root: &Path, plan: &Plan, file: &Path, digest: &str) -> Result<(f64, f6
     let out = plan.scratch.join("floor.data");
     let server = servers::floor(root, &out)?;
     let cpu = measure::cpu_seconds(server.pid())?;
-    let seconds = push_file(root, &server, file, digest, "put")?;
+    let seconds = push_file(root, server.address, file, digest, "put")?;
     let used = measure::cpu_seconds(server.pid())? - cpu;
     drop(server);
     std::fs::remove_file(&out).map_err(|error| error.to_string())?;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::report::{Row, Rule, Table};
 use super::seed::Seed;
 use super::servers::{self, Server};
+use super::table::{Row, Rule, Table};
 use super::{Plan, driver, measure};
 
 /// Connections of the request loops, and of the concurrent ones.
@@ -184,22 +184,4 @@ pub(crate) fn push_rows(root: &Path, plan: &Plan, table: &mut Table) -> Result<(
         return Ok(());
     }
     super::pushes::rows(root, plan, table)
-}
-
-/// Pushes a file as one blob.
-pub(crate) fn push_file(
-    root: &Path,
-    server: &Server,
-    file: &Path,
-    digest: &str,
-    way: &str,
-) -> Result<f64, String> {
-    let words = [
-        "push-file".to_owned(),
-        format!("to={}", server.address),
-        format!("path={}", file.display()),
-        format!("digest={digest}"),
-        format!("way={way}"),
-    ];
-    driver::load(root, &words)?["seconds"].as_f64().ok_or("no seconds in the report".to_owned())
 }

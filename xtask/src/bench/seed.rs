@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::rows::push_file;
+use super::driver::push_file;
 use super::servers::{self, Server};
 use super::{Plan, driver};
 
@@ -37,7 +37,7 @@ impl Seed {
                 ],
             )?;
             for (file, digest) in [(&small_file, &small), (&large_file, &large)] {
-                push_file(root, server, file, digest, "put")?;
+                push_file(root, server.address, file, digest, "put")?;
             }
         }
         let pages = plan.scratch.join("nginx/v2/bench/app");

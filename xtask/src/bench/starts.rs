@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use super::report::{Row, Rule, Table};
 use super::servers;
+use super::table::{Row, Rule, Table};
 use super::{Plan, driver, measure};
 
 /// Repositories that the node holds when its start is timed.
