@@ -219,8 +219,11 @@ async fn open_registry(
     let blobs = blobs.map_err(failed("cannot open the store"))?;
     let engines = engines::open(runtime, settings, directory, metrics);
     if settings.engine.load {
-        let (ledger, blobs, engines) = (ledger.clone(), blobs.clone(), engines.clone());
-        runtime.spawn("load into engines", load::Loader { ledger, blobs, engines }.run());
+        for engine in &engines {
+            let (ledger, blobs, engine) = (ledger.clone(), blobs.clone(), engine.clone());
+            let loader = load::Loader { ledger, blobs, clock: runtime.clock.clone(), engine };
+            runtime.spawn("load into an engine", loader.run());
+        }
     }
     Ok(Registry::new(Parts {
         ledger,

@@ -19,7 +19,7 @@ pub(super) const ADDRESSES_VARIABLE: (&str, &str) = ("engine.addresses", "DOCKLE
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Engine {
-    /// The sockets of docker and podman, such as `unix:///var/run/docker.sock`. Whoever may pull from the node may then
+    /// The sockets of docker, podman or containerd, such as `unix:///var/run/docker.sock`. Whoever may pull from the node may then
     /// pull their images, as far as `engine.share` lets them.
     #[schemars(with = "Vec<String>")]
     pub(crate) addresses: Vec<Address>,
@@ -29,7 +29,8 @@ pub(crate) struct Engine {
     #[schemars(with = "Vec<String>")]
     pub(crate) share: Vec<Pattern>,
     /// Load each image whose tag a push sets or moves into the engines too, under the engine's name for it. The push does
-    /// not wait for it; an engine that cannot take the image is told of in the log. Without it engines are only read.
+    /// not wait for it; one that is down has it later; what an engine refuses is told of in the log. Without it engines
+    /// are only read.
     pub(crate) load: bool,
     /// The largest size, for each engine, of the layers that it had to export because they cannot be read where they
     /// lie. They are kept below the data directory, and those go first that were not asked for longest. An image that

@@ -3,21 +3,31 @@
 mod image;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dockless_meta::event::{EVENTS_PAGE_MAX, Event};
 use dockless_meta::{Ledger, LedgerError};
 use dockless_oci::{Digest, RepositoryName, Tag};
 use dockless_registry::Source as _;
 use dockless_remote::{Engine, LoadError};
+use dockless_runtime::Clock;
 use dockless_store::BlobStore;
 
 use image::{Failed, image};
 
-/// What loads.
+/// How long an engine that did not take an image is left alone; twice as long each time, up to the second.
+const REST_MIN: Duration = Duration::from_secs(1);
+const REST_MAX: Duration = Duration::from_secs(30);
+
+/// How often an image is given to an engine that answers, and breaks off each time.
+const TRIES_MAX: usize = 3;
+
+/// What loads into one engine. What an engine that is down is to have waits for it in the journal.
 pub(super) struct Loader {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) blobs: Arc<dyn BlobStore>,
-    pub(super) engines: Vec<Arc<Engine>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl Loader {
@@ -41,7 +51,8 @@ impl Loader {
                     }
                 }
                 Err(LedgerError::Trimmed { first }) => {
-                    tracing::warn!("pushes came faster than engines load them: some images were not loaded");
+                    let engine = &self.engine.traits().label;
+                    tracing::warn!(%engine, "pushes came faster than it loads them: some were not loaded");
                     after = first.saturating_sub(1);
                 }
                 Err(LedgerError::Stopped) => return,
@@ -53,26 +64,32 @@ impl Loader {
         }
     }
 
+    /// Loads an image, however long the engine is down, unless its tag is moved or removed meanwhile.
     async fn load(&self, repository: &RepositoryName, tag: &Tag, digest: &Digest) {
-        let load = match image(&*self.ledger, &self.blobs, repository, tag, digest) {
-            Ok(load) => load,
-            Err(reason @ (Failed::Superseded | Failed::Other)) => {
-                tracing::debug!(%repository, %tag, %reason, "not loaded into engines");
-                return;
-            }
-            Err(reason) => {
-                tracing::warn!(%repository, %tag, %reason, "cannot be loaded into engines");
-                return;
-            }
-        };
-        for engine in &self.engines {
-            let label = &engine.traits().label;
-            match engine.load(&load).await {
-                Ok(()) => tracing::info!(%repository, %tag, engine = %label, "loaded"),
-                Err(LoadError::NotShared(reason)) => {
-                    tracing::debug!(%repository, %tag, engine = %label, %reason, "not loaded");
+        let engine = &self.engine.traits().label;
+        let (mut rest, mut tries) = (REST_MIN, 1);
+        loop {
+            let load = match image(&*self.ledger, &self.blobs, repository, tag, digest) {
+                Ok(load) => load,
+                Err(reason @ (Failed::Superseded | Failed::Other)) => {
+                    return tracing::debug!(%repository, %tag, %engine, %reason, "not loaded");
                 }
-                Err(error) => tracing::warn!(%repository, %tag, engine = %label, %error, "not loaded"),
+                Err(reason) => return tracing::warn!(%repository, %tag, %engine, %reason, "cannot be loaded"),
+            };
+            match self.engine.load(&load).await {
+                Ok(()) => return tracing::info!(%repository, %tag, %engine, "loaded"),
+                Err(LoadError::NotShared(reason)) => {
+                    return tracing::debug!(%repository, %tag, %engine, %reason, "not loaded");
+                }
+                Err(error @ LoadError::Unavailable(_)) if tries < TRIES_MAX => {
+                    tracing::warn!(%repository, %tag, %engine, %error, "not loaded yet");
+                }
+                Err(error) => return tracing::warn!(%repository, %tag, %engine, %error, "not loaded"),
+            }
+            self.clock.sleep(rest).await;
+            rest = (rest * 2).min(REST_MAX);
+            if self.engine.status().await.problem.is_none() {
+                tries += 1;
             }
         }
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use dockless_runtime::Runtime;
 use dockless_testkit::process::{Options, free_port};
 use dockless_testkit::{ImageBuilder, Process};
+use tempfile::TempDir;
 
-use self::fake::{Fake, Manner};
+use self::fake::{Fake, Manner, SOCKET};
 use super::{on, run, run_with};
 
 /// How long an answer may take that must not wait for an engine that hangs; the wait itself is shorter by far.
@@ -150,6 +151,25 @@ async fn what_is_pushed_is_loaded_into_the_engine_when_asked() {
     for layer in &image.layers {
         let is_there = loaded.windows(layer.bytes.len()).any(|part| part == &layer.bytes[..]);
         assert!(is_there, "{} is not in the archive", layer.digest);
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_down_has_what_was_pushed_when_it_is_back() {
+    let directory = TempDir::with_prefix("dockless-engine-").unwrap();
+    let address = format!("unix://{}", directory.path().join(SOCKET).display());
+    let node = node(&[], &["--engine", &address, "--engine-load"]);
+    for (tag, seed) in [("v1", 1), ("v2", 2), ("v2", 3)] {
+        node.client().push_image("team/web", Some(tag), &ImageBuilder::new(seed).build()).await;
+    }
+    node.stderr_line("not loaded yet");
+    let engine = Fake::start_in(directory, Manner::Well);
+    // What a tag no longer points to is not loaded.
+    for (name, seed) in [("team/web:v1", 1), ("team/web:v2", 3)] {
+        let (loaded, image) = (engine.loaded(), ImageBuilder::new(seed).build());
+        for text in [name, image.config.digest.hex()] {
+            assert!(loaded.windows(text.len()).any(|part| part == text.as_bytes()), "{name}: no {text}");
+        }
     }
 }
 

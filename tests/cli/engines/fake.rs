@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 /// The longest wait for something that the node does by itself.
 const WAIT_MAX: Duration = Duration::from_secs(60);
+/// The name of a socket in its directory.
+pub(super) const SOCKET: &str = "engine.sock";
 /// The only layer: to a registry it is bytes like any other.
 const LAYER: &[u8] = b"an empty layer, nearly";
 
@@ -32,8 +34,12 @@ pub(super) struct Fake {
 
 impl Fake {
     pub(super) fn start(manner: Manner) -> Self {
-        let directory = TempDir::with_prefix("dockless-engine-").unwrap();
-        let listener = UnixListener::bind(directory.path().join("engine.sock")).unwrap();
+        Self::start_in(TempDir::with_prefix("dockless-engine-").unwrap(), manner)
+    }
+
+    /// One whose socket appears in this directory now.
+    pub(super) fn start_in(directory: TempDir, manner: Manner) -> Self {
+        let listener = UnixListener::bind(directory.path().join(SOCKET)).unwrap();
         let (loads, loaded) = sync_channel(8);
         let loads = Arc::new(Mutex::new(loads));
         #[expect(clippy::disallowed_methods, reason = "the fake is no part of the node")]
@@ -55,7 +61,7 @@ impl Fake {
 
     /// How the node is told of it.
     pub(super) fn address(&self) -> String {
-        format!("unix://{}", self.directory.path().join("engine.sock").display())
+        format!("unix://{}", self.directory.path().join(SOCKET).display())
     }
 
     /// The digest of its layer.
