@@ -4,6 +4,7 @@ mod changes;
 mod clients;
 mod containerd;
 mod copies;
+mod debian;
 mod failures;
 mod large;
 mod names;
