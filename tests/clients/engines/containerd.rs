@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::scene::{Machine, repositories, serve, tags, until};
 use crate::inside::layout::GREETING;
-use crate::inside::tool::says;
+use crate::inside::tool::{Said, says};
 use crate::inside::{Containerd, Dockerd, DockerdOptions, Flavour, Layout, Node, Room, Stored};
 
 /// Imports all of a layout into a namespace under a repository.
@@ -146,8 +146,11 @@ fn what_is_pushed_is_loaded_into_docker_26_under_its_digest() {
     let single = layout.runnable("single", Flavour::Oci, 4);
     for (tag, stored) in [("multi", &index), ("single", &single)] {
         push(&node, &layout, tag, "team/app:1");
-        let id = || one.docker("images --quiet --no-trunc team/app:1").ok();
-        until(&format!("{tag} is loaded"), || (id().trim() == stored.digest.as_str()).then_some(()));
+        // While the image of the tag is being replaced, docker fails to list it.
+        let listed =
+            || Some(one.docker("images --quiet --no-trunc team/app:1").run()).filter(Said::succeeded);
+        let is_loaded = |said: Said| (said.ok().trim() == stored.digest.as_str()).then_some(());
+        until(&format!("{tag} is loaded"), || listed().and_then(is_loaded));
         one.runs("team/app:1");
         // Another node has nothing but what docker has.
         serve(&[one.engine.host()], &[]).holds("team/app", "1", &layout, stored);
