@@ -95,6 +95,10 @@ pub enum SourceError {
     /// It cannot be reached, does not answer, or is too busy; later it may.
     #[error("{0}")]
     Unavailable(String),
+    /// It refuses this one thing, or cannot give it, for these reasons; the source itself is well. Says nothing about
+    /// anything else that it is asked, nor whether it has this.
+    #[error("{0}")]
+    Refused(String),
     /// What it has is damaged or incomplete.
     #[error("{0}")]
     Damaged(String),

@@ -45,6 +45,8 @@ pub enum Lie {
     Silence,
     /// It cannot be reached.
     Unreachable,
+    /// It says that it cannot give this one thing.
+    Refused,
     /// It says that what it has is damaged.
     Damaged,
     /// It says that it does not have it.
@@ -55,7 +57,7 @@ pub enum Lie {
 
 impl Lie {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::None,
         Self::WrongBytes,
         Self::Short,
@@ -68,6 +70,7 @@ impl Lie {
         Self::DamagedInPlace,
         Self::Silence,
         Self::Unreachable,
+        Self::Refused,
         Self::Damaged,
         Self::Absent,
         Self::Denied,
@@ -78,6 +81,7 @@ impl Lie {
         match self {
             Self::Silence => Some(Err(SourceError::Unavailable("no answer in time".to_owned()))),
             Self::Unreachable => Some(Err(SourceError::Unavailable("connection refused".to_owned()))),
+            Self::Refused => Some(Err(SourceError::Refused("it does not fit".to_owned()))),
             Self::Damaged => Some(Err(SourceError::Damaged("a file is missing".to_owned()))),
             Self::Denied => Some(Err(SourceError::Denied("401 Unauthorized".to_owned()))),
             Self::Absent => Some(Ok(None)),

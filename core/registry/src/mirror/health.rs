@@ -120,10 +120,12 @@ impl Health {
         self.problem = None;
     }
 
-    /// It failed at `now` after `took`. That it refused somebody is no failure.
+    /// It failed at `now` after `took`. That it refused somebody or something is no failure.
     pub(super) fn failed(&mut self, now: Duration, took: Duration, error: &SourceError) {
         let unreachable = match error {
             SourceError::Denied(_) => return self.answered(took),
+            // One that fails at one thing alone is well; what that took says little about its answers.
+            SourceError::Refused(_) => return self.kept(),
             // One damaged thing says nothing about the others that the source has: it is not put to rest.
             SourceError::Damaged(_) => false,
             SourceError::Unavailable(_) => true,

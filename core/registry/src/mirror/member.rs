@@ -154,6 +154,10 @@ impl Member {
                 self.count("denied");
                 tracing::debug!(source = %label, %what, %error, "a source refused somebody");
             }
+            SourceError::Refused(_) => {
+                self.count("refused");
+                tracing::info!(source = %label, %what, %error, "a source does not give something");
+            }
             SourceError::Damaged(_) => {
                 self.count("damaged");
                 tracing::warn!(source = %label, %what, %error, "a source has damaged content");

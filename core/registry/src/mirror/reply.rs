@@ -51,6 +51,6 @@ pub(super) fn unanswered(problems: &[(String, SourceError)]) -> Error {
     if problems.iter().all(|(_, error)| matches!(error, SourceError::Denied(_))) {
         Error::Denied(format!("refused by {each}"))
     } else {
-        Error::Unavailable(format!("it is not here, and who may have it does not answer: {each}"))
+        Error::Unavailable(format!("it is not here, and who may have it does not give it: {each}"))
     }
 }

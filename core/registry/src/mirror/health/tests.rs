@@ -88,6 +88,22 @@ fn to_refuse_somebody_is_an_answer() {
 }
 
 #[test]
+fn to_refuse_one_thing_is_no_failure() {
+    let mut health = remote();
+    let refused = SourceError::Refused("it does not fit".into());
+    for _ in 0..10 {
+        health.failed(ms(0), ms(60_000), &refused);
+    }
+    assert_eq!((health.standing(ms(0)), health.usual(), health.failures()), (Standing::Well, None, 0));
+    for _ in 1..FAILURES_MAX {
+        health.failed(ms(0), ms(1), &unreachable());
+    }
+    health.failed(ms(0), ms(1), &refused);
+    health.failed(ms(0), ms(1), &unreachable());
+    assert_eq!((health.standing(ms(0)), health.failures()), (Standing::Well, 1), "it answered in between");
+}
+
+#[test]
 fn of_a_long_problem_the_beginning_is_kept() {
     let mut health = remote();
     health.failed(ms(0), ms(0), &SourceError::Unavailable("é".repeat(1_000)));

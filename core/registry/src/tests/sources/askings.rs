@@ -37,12 +37,13 @@ fn outcomes(first: Lie, second: Lie) -> (Error, Error) {
 
 /// Whether one who lies like this does not state a size.
 fn lie_about_size(lie: Lie) -> bool {
-    matches!(lie, Lie::Absent | Lie::Denied | Lie::Unreachable | Lie::Silence | Lie::Damaged)
+    matches!(lie, Lie::Absent | Lie::Denied | Lie::Unreachable | Lie::Refused | Lie::Silence | Lie::Damaged)
 }
 
 #[test]
 fn one_no_makes_it_unknown() {
-    for other in [Lie::Absent, Lie::Denied, Lie::Unreachable, Lie::WrongBytes, Lie::Silence, Lie::Damaged] {
+    let others = [Lie::Absent, Lie::Denied, Lie::Unreachable, Lie::Refused];
+    for other in others.into_iter().chain([Lie::WrongBytes, Lie::Silence, Lie::Damaged]) {
         assert_eq!(outcomes(Lie::Absent, other), (Error::ManifestUnknown, Error::BlobUnknown), "{other:?}");
         assert_eq!(outcomes(other, Lie::Absent), (Error::ManifestUnknown, Error::BlobUnknown), "{other:?}");
     }
@@ -53,6 +54,7 @@ fn when_nobody_says_anything_the_answer_names_each_and_why() {
     for (lie, why) in [
         (Lie::Unreachable, "connection refused"),
         (Lie::Silence, "no answer in time"),
+        (Lie::Refused, "it does not fit"),
         (Lie::Damaged, "a file is missing"),
         (Lie::WrongBytes, "sha256:"),
         (Lie::Short, "sha256:"),
@@ -268,6 +270,44 @@ fn one_that_cannot_be_reached_rests_and_is_found_to_be_back() {
         (false, 0, None, None)
     );
     assert_eq!(report.answers_within, Some(Duration::ZERO));
+}
+
+#[test]
+fn a_source_that_refuses_one_thing_for_ever_goes_on_to_answer_the_others() {
+    let lie = Arc::new(std::sync::Mutex::new(Lie::None));
+    let machine = machine(|runtime| {
+        let lie = lie.clone();
+        let choose = move || *lie.lock().unwrap();
+        [LyingSource::new(memory(runtime, "engine", Bring::InPlace), runtime.clone(), choose)]
+    });
+    let pull = |tag: &str, says: Lie| {
+        *lie.lock().unwrap() = says;
+        machine.run(machine.registry.manifest(&asked("app"), &tagged(tag)))
+    };
+    for _ in 0..20 {
+        let refused = pull("1", Lie::Refused).unwrap_err();
+        assert!(matches!(&refused, Error::Unavailable(why) if why.contains("engine: it does not fit")));
+        assert!(pull("empty", Lie::None).is_ok());
+    }
+    assert_eq!(pull("1", Lie::None).unwrap().digest, app().0, "that it was refused is not remembered");
+    for _ in 0..20 {
+        assert!(pull("1", Lie::Refused).is_err());
+    }
+    let report = machine.run(machine.registry.sources()).remove(0);
+    assert_eq!((report.rests, report.failures, report.last_problem), (false, 0, None));
+    assert_eq!(machine.metric("dockless_source_answers_total{source=\"engine\",answer=\"refused\"} "), 40);
+}
+
+#[test]
+fn what_one_refuses_is_asked_of_the_next_at_once() {
+    let machine = machine(|runtime| {
+        [liar(runtime, "first", Bring::InPlace, Lie::Refused), memory(runtime, "second", Bring::InPlace)]
+    });
+    let clock = machine.simulation.clock();
+    let began = clock.monotonic();
+    assert!(machine.run(machine.registry.manifest(&asked("app"), &tagged("1"))).is_ok());
+    assert_eq!(clock.monotonic(), began);
+    assert_eq!(machine.registry.pulls()[0].from.as_ref(), "second");
 }
 
 #[test]
