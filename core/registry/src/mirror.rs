@@ -88,8 +88,13 @@ impl Mirror {
         reference: &Reference,
     ) -> Result<Won<Manifest>, Error> {
         let wanted = reference.clone();
-        let ask = move |one: One| one.manifest(wanted.clone()).boxed();
-        self.ask(&self.manifests, Question::manifest(asked, reference), Arc::new(ask)).await
+        let ask: Ask<Manifest> = Arc::new(move |one: One| one.manifest(wanted.clone()).boxed());
+        let question = Question::manifest(asked, reference);
+        match reference {
+            Reference::Digest(_) => self.ask(&self.manifests, question, ask).await,
+            // What was asked a moment ago may have been answered before the tag moved.
+            Reference::Tag(_) => self.begin(&question, &ask).await.map_err(|refused| refused.error),
+        }
     }
 
     /// A blob that some source has. It is verified, or verifies itself as it is read. Errors as those of
@@ -126,10 +131,16 @@ impl Mirror {
         question: Question,
         ask: Ask<T>,
     ) -> Result<Won<T>, Error> {
-        let begin = || -> BoxFuture<'static, Result<Won<T>, Refused>> {
-            let (inner, members) = (self.inner.clone(), self.members.clone());
-            Box::pin(Asking::run(inner, members, question.clone(), ask.clone()))
-        };
-        flights.join(&question, !self.private, begin).await
+        flights.join(&question, !self.private, || self.begin(&question, &ask)).await
+    }
+
+    /// An asking of its own.
+    fn begin<T: Send + 'static>(
+        &self,
+        question: &Question,
+        ask: &Ask<T>,
+    ) -> BoxFuture<'static, Result<Won<T>, Refused>> {
+        let (inner, members) = (self.inner.clone(), self.members.clone());
+        Box::pin(Asking::run(inner, members, question.clone(), ask.clone()))
     }
 }

@@ -103,10 +103,13 @@ impl MemorySource {
         self.state().calls.values().map(|calls| calls.all).sum()
     }
 
-    /// The largest number of times that the same thing was asked at once, for the same principal.
+    /// The largest number of times that the same digest was asked at once, for the same principal. Tags are not counted:
+    /// each who asks for one wants to know what it points to now.
     #[must_use]
     pub fn at_once_max(&self) -> usize {
-        self.state().calls.values().map(|calls| calls.at_once_max).max().unwrap_or_default()
+        let state = self.state();
+        let digests = state.calls.iter().filter(|((_, what), _)| what.contains("sha256:"));
+        digests.map(|(_, calls)| calls.at_once_max).max().unwrap_or_default()
     }
 
     /// How many calls for a manifest or a blob are under way.

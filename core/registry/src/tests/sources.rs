@@ -7,5 +7,7 @@ mod lists;
 mod pulls;
 mod pushes;
 mod races;
+mod refusals;
+mod retags;
 mod secrets;
 mod transfers;

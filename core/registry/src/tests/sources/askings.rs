@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dockless_oci::Digest;
+use dockless_oci::{Digest, Reference};
 use dockless_runtime::Clock as _;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -122,9 +122,8 @@ fn many_who_want_the_same_cost_one_asking() {
     let (machine, source) = forgetful(Duration::ZERO);
     source.offer(offers());
     source.slow_down(seconds(5));
-    let (_, blobs) = app();
-    let (registry, app) = (&machine.registry, asked("app"));
-    let reference = tagged("1");
+    let (manifest, blobs) = app();
+    let (registry, app, reference) = (&machine.registry, asked("app"), Reference::Digest(manifest));
     machine.run(async {
         let manifests = (0..20).map(|_| registry.manifest(&app, &reference));
         let all = (0..20).map(|_| get_blob(registry, &app, &blobs[1].0));
@@ -148,8 +147,8 @@ fn an_asking_ends_when_nobody_waits_for_it() {
     let (machine, source) = forgetful(Duration::ZERO);
     source.offer(offers());
     source.slow_down(seconds(5));
-    let (registry, app) = (&machine.registry, asked("app"));
-    let reference = tagged("1");
+    let (registry, reference) = (&machine.registry, Reference::Digest(app().0));
+    let app = asked("app");
     machine.run(async {
         let mut one = registry.manifest(&app, &reference).boxed();
         let mut two = registry.manifest(&app, &reference).boxed();
@@ -174,7 +173,8 @@ fn that_one_is_refused_says_nothing_about_others() {
             [PrivateSource::new(source, owner.clone(), says_so)]
         });
         let registry = &machine.registry;
-        let (own, others, reference) = (as_user("app", "owner"), asked("app"), tagged("1"));
+        let (own, others) = (as_user("app", "owner"), asked("app"));
+        let reference = Reference::Digest(app().0);
         machine.run(async {
             // The stranger asks first, and the owner finds that asking under way.
             let refused = registry.manifest(&others, &reference);
@@ -270,44 +270,6 @@ fn one_that_cannot_be_reached_rests_and_is_found_to_be_back() {
         (false, 0, None, None)
     );
     assert_eq!(report.answers_within, Some(Duration::ZERO));
-}
-
-#[test]
-fn a_source_that_refuses_one_thing_for_ever_goes_on_to_answer_the_others() {
-    let lie = Arc::new(std::sync::Mutex::new(Lie::None));
-    let machine = machine(|runtime| {
-        let lie = lie.clone();
-        let choose = move || *lie.lock().unwrap();
-        [LyingSource::new(memory(runtime, "engine", Bring::InPlace), runtime.clone(), choose)]
-    });
-    let pull = |tag: &str, says: Lie| {
-        *lie.lock().unwrap() = says;
-        machine.run(machine.registry.manifest(&asked("app"), &tagged(tag)))
-    };
-    for _ in 0..20 {
-        let refused = pull("1", Lie::Refused).unwrap_err();
-        assert!(matches!(&refused, Error::Unavailable(why) if why.contains("engine: it does not fit")));
-        assert!(pull("empty", Lie::None).is_ok());
-    }
-    assert_eq!(pull("1", Lie::None).unwrap().digest, app().0, "that it was refused is not remembered");
-    for _ in 0..20 {
-        assert!(pull("1", Lie::Refused).is_err());
-    }
-    let report = machine.run(machine.registry.sources()).remove(0);
-    assert_eq!((report.rests, report.failures, report.last_problem), (false, 0, None));
-    assert_eq!(machine.metric("dockless_source_answers_total{source=\"engine\",answer=\"refused\"} "), 40);
-}
-
-#[test]
-fn what_one_refuses_is_asked_of_the_next_at_once() {
-    let machine = machine(|runtime| {
-        [liar(runtime, "first", Bring::InPlace, Lie::Refused), memory(runtime, "second", Bring::InPlace)]
-    });
-    let clock = machine.simulation.clock();
-    let began = clock.monotonic();
-    assert!(machine.run(machine.registry.manifest(&asked("app"), &tagged("1"))).is_ok());
-    assert_eq!(clock.monotonic(), began);
-    assert_eq!(machine.registry.pulls()[0].from.as_ref(), "second");
 }
 
 #[test]
