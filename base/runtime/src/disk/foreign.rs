@@ -6,6 +6,8 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 
+use super::Stat;
+
 /// How often one opening is tried again. The kernel gives up when something is renamed on the way; that this happens
 /// each time means that somebody renames without an end.
 const TRIES_MAX: usize = 8;
@@ -47,11 +49,7 @@ impl ForeignRoot {
     pub fn open_file(&self, name: &Path) -> io::Result<ForeignFile> {
         // To look before opening: opening a device may already do something.
         let looked = self.open_below(name, OFlags::PATH)?;
-        let seen = fstat(&looked)?;
-        let not_regular = || io::Error::new(io::ErrorKind::InvalidData, "not a regular file");
-        if FileType::from_raw_mode(seen.st_mode) != FileType::RegularFile {
-            return Err(not_regular());
-        }
+        stat_of_file(&fstat(&looked)?)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         // A time of access that is written costs the device more than all else that reading does.
         let file = match self.open_below(name, flags | OFlags::NOATIME) {
@@ -59,12 +57,36 @@ impl ForeignRoot {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => self.open_below(name, flags)?,
             opened => opened?,
         };
-        let stat = fstat(&file)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(not_regular());
-        }
-        let size = u64::try_from(stat.st_size).map_err(|_| not_regular())?;
+        let size = stat_of_file(&fstat(&file)?)?.size;
         Ok(ForeignFile { file, size })
+    }
+
+    /// What the regular file of this name is now, without opening it. Names as in [`ForeignRoot::open_file`].
+    ///
+    /// # Errors
+    /// As [`ForeignRoot::open_file`].
+    pub fn stat_file(&self, name: &Path) -> io::Result<Stat> {
+        stat_of_file(&fstat(self.open_below(name, OFlags::PATH)?)?)
+    }
+
+    /// Whether anything at all has this name, without opening it. Names as in [`ForeignRoot::open_file`].
+    ///
+    /// # Errors
+    /// Whatever the disk says, but for `NotFound`.
+    pub fn exists(&self, name: &Path) -> io::Result<bool> {
+        match self.open_below(name, OFlags::PATH) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a whole file of at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// As [`ForeignRoot::open_file`]; `FileTooLarge` for a longer one, `UnexpectedEof` for one that is cut meanwhile.
+    pub fn read_file(&self, name: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+        self.open_file(name)?.read(bytes_max)
     }
 
     fn open_below(&self, name: &Path, flags: OFlags) -> io::Result<OwnedFd> {
@@ -76,6 +98,20 @@ impl ForeignRoot {
             }
         }
     }
+}
+
+/// What a regular file is.
+fn stat_of_file(stat: &rustix::fs::Stat) -> io::Result<Stat> {
+    let not_regular = || io::Error::new(io::ErrorKind::InvalidData, "not a regular file");
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(not_regular());
+    }
+    Ok(Stat {
+        is_dir: false,
+        size: u64::try_from(stat.st_size).map_err(|_| not_regular())?,
+        inode: stat.st_ino,
+        changed_ns: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
+    })
 }
 
 fn retryable(error: &io::Error) -> bool {
@@ -101,15 +137,81 @@ impl ForeignFile {
             }
         }
     }
+
+    /// As [`ForeignFile::read_at`], but only from memory: `None` when the bytes would have to come from the device.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        system::read_cached_at(&self.file, buffer, offset)
+    }
+
+    /// What this file is now.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn stat(&self) -> io::Result<Stat> {
+        stat_of_file(&fstat(&self.file)?)
+    }
+
+    /// What this machine knows of this file: as [`ForeignFile::stat`], but on a file system of the network without
+    /// asking the other side. Never waits for it.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn stat_known(&self) -> io::Result<Stat> {
+        system::stat_known(&self.file)
+    }
+
+    /// Reads it whole, if it has at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// `FileTooLarge` for a longer one, `UnexpectedEof` for one that is cut meanwhile; whatever else the disk says.
+    pub fn read(&self, bytes_max: usize) -> io::Result<Vec<u8>> {
+        if self.size > bytes_max as u64 {
+            let said = format!("{} bytes, {bytes_max} allowed", self.size);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, said));
+        }
+        let mut bytes = vec![0; usize::try_from(self.size).map_err(|_| io::ErrorKind::FileTooLarge)?];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.read_at(&mut bytes[filled..], filled as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => filled += read,
+            }
+        }
+        Ok(bytes)
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod system {
     //! The calls of Linux.
 
-    use super::{Mode, OFlags, OwnedFd, Path, io};
-    use rustix::fs::{CWD, ResolveFlags, openat2};
+    use super::{Mode, OFlags, OwnedFd, Path, Stat, io};
+    use crate::disk::real::read_cached;
+    use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, openat2, statx};
     use rustix::io::Errno;
+
+    pub(super) fn read_cached_at(
+        file: &OwnedFd,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> io::Result<Option<usize>> {
+        read_cached(file, buffer, offset)
+    }
+
+    pub(super) fn stat_known(file: &OwnedFd) -> io::Result<Stat> {
+        let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let stat = statx(file, "", flags, StatxFlags::SIZE | StatxFlags::INO | StatxFlags::CTIME)?;
+        let changed = stat.stx_ctime;
+        Ok(Stat {
+            is_dir: false,
+            size: stat.stx_size,
+            inode: stat.stx_ino,
+            changed_ns: i128::from(changed.tv_sec) * 1_000_000_000 + i128::from(changed.tv_nsec),
+        })
+    }
 
     pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -136,7 +238,15 @@ mod system {
 mod system {
     //! No other system has the calls.
 
-    use super::{OFlags, OwnedFd, Path, io};
+    use super::{OFlags, OwnedFd, Path, Stat, io};
+
+    pub(super) fn read_cached_at(_: &OwnedFd, _: &mut [u8], _: u64) -> io::Result<Option<usize>> {
+        Ok(None)
+    }
+
+    pub(super) fn stat_known(_: &OwnedFd) -> io::Result<Stat> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     pub(super) fn open_directory(_path: &Path) -> io::Result<OwnedFd> {
         Err(io::ErrorKind::Unsupported.into())
@@ -148,112 +258,4 @@ mod system {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "plants links, pipes and sockets, which the seam has no call for"
-)]
-mod tests {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    /// A directory with a root `r` in it and a file `secret` beside it.
-    fn planted() -> (tempfile::TempDir, ForeignRoot) {
-        let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join("secret"), "secret").unwrap();
-        std::fs::create_dir_all(place.path().join("r/usr/lib")).unwrap();
-        std::fs::write(place.path().join("r/usr/lib/so"), "library").unwrap();
-        let root = ForeignRoot::open(&place.path().join("r")).unwrap();
-        (place, root)
-    }
-
-    fn read(root: &ForeignRoot, name: &str) -> Result<String, io::ErrorKind> {
-        let file = root.open_file(Path::new(name)).map_err(|error| error.kind())?;
-        let mut buffer = vec![0; 64];
-        let read = file.read_at(&mut buffer, 0).unwrap();
-        assert_eq!(read as u64, file.size());
-        Ok(String::from_utf8(buffer[..read].to_vec()).unwrap())
-    }
-
-    #[test]
-    fn links_on_the_way_lead_within_the_root() {
-        let (place, root) = planted();
-        symlink("usr/lib", place.path().join("r/lib")).unwrap();
-        symlink("/usr/lib", place.path().join("r/absolute")).unwrap();
-        symlink("../../../../usr", place.path().join("r/up")).unwrap();
-        for name in [
-            "usr/lib/so",
-            "/usr/lib/so",
-            "./usr//lib/so",
-            "../usr/lib/so",
-            "lib/so",
-            "absolute/so",
-            "up/lib/so",
-        ] {
-            assert_eq!(read(&root, name).as_deref(), Ok("library"), "{name}");
-        }
-    }
-
-    #[test]
-    fn nothing_leads_out_of_the_root() {
-        let (place, root) = planted();
-        symlink("..", place.path().join("r/out")).unwrap();
-        symlink(place.path(), place.path().join("r/absolute")).unwrap();
-        symlink("/proc/self/cwd", place.path().join("r/magic")).unwrap();
-        for name in
-            ["../secret", "/secret", "out/secret", "absolute/secret", "usr/../../secret", "magic/secret"]
-        {
-            assert_eq!(read(&root, name), Err(io::ErrorKind::NotFound), "{name}");
-        }
-    }
-
-    #[test]
-    fn only_regular_files_are_opened_and_nothing_blocks() {
-        let (place, root) = planted();
-        let at = |name: &str| place.path().join("r").join(name);
-        symlink("usr/lib/so", at("link")).unwrap();
-        symlink("loop", at("loop")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
-        for name in ["link", "loop/x", "pipe", "socket", "usr", "/", "."] {
-            assert_eq!(read(&root, name), Err(io::ErrorKind::InvalidData), "{name}");
-        }
-        assert_eq!(read(&root, ""), Err(io::ErrorKind::NotFound));
-        assert_eq!(read(&root, "a\0b"), Err(io::ErrorKind::InvalidInput));
-        assert_eq!(read(&root, "usr/lib/so/x"), Err(io::ErrorKind::NotADirectory));
-    }
-
-    #[test]
-    fn names_are_bytes_and_a_removed_file_stays_readable() {
-        let (place, root) = planted();
-        let name = OsStr::from_bytes(b"\xff\xfe\n");
-        std::fs::write(place.path().join("r").join(name), "bytes").unwrap();
-        let file = root.open_file(Path::new(name)).unwrap();
-        std::fs::remove_file(place.path().join("r").join(name)).unwrap();
-        let mut buffer = [0; 8];
-        assert_eq!(file.read_at(&mut buffer, 2).unwrap(), 3);
-        assert_eq!(&buffer[..3], b"tes");
-        assert_eq!(file.read_at(&mut buffer, 5).unwrap(), 0);
-    }
-
-    #[test]
-    fn reading_leaves_the_time_of_access() {
-        let (place, root) = planted();
-        let path = place.path().join("r/usr/lib/so");
-        let before = std::fs::metadata(&path).unwrap().accessed().unwrap();
-        // By default the system writes a time of access that is older than the last change.
-        std::fs::write(&path, "changed").unwrap();
-        assert_eq!(read(&root, "usr/lib/so").as_deref(), Ok("changed"));
-        assert_eq!(std::fs::metadata(&path).unwrap().accessed().unwrap(), before);
-    }
-
-    #[test]
-    fn a_root_is_a_directory() {
-        let (place, _) = planted();
-        let refused = |name: &str| ForeignRoot::open(&place.path().join(name)).unwrap_err().kind();
-        assert_eq!(refused("secret"), io::ErrorKind::NotADirectory);
-        assert_eq!(refused("none"), io::ErrorKind::NotFound);
-    }
-}
+mod tests;

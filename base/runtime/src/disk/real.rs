@@ -3,6 +3,8 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -92,13 +94,7 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
-        use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
-        match preadv2(&self.file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
-            Ok(read) => Ok(Some(read)),
-            // EOPNOTSUPP, ENOSYS and EINVAL: this file system or kernel cannot tell; EINTR is as good as a miss.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        read_cached(&self.file, buffer, offset)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -160,6 +156,18 @@ impl DiskFile for RealFile {
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// As [`DiskFile::read_cached_at`].
+#[cfg(target_os = "linux")]
+pub(super) fn read_cached(file: impl AsFd, buffer: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+    use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
+    match preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(read) => Ok(Some(read)),
+        // EOPNOTSUPP, ENOSYS and EINVAL: this file system or kernel cannot tell; EINTR is as good as a miss.
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::INTR) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
