@@ -30,7 +30,7 @@ use dockless_runtime::timeout;
 use super::driver::{Driver, EngineTraits, Image};
 use super::ground::Ground;
 use super::load::{Load, LoadError};
-use super::name::{EngineName, Version};
+use super::name::{EngineName, Version, is_nameless};
 use content::Content;
 use directory::Directory;
 use grpc::{CallError, Channel};
@@ -43,8 +43,6 @@ use walk::Walk;
 const NAMESPACES: [&str; 3] = ["moby", KUBERNETES, EVERYBODY];
 const KUBERNETES: &str = "k8s.io";
 const EVERYBODY: &str = "default";
-/// Names that containerd's users give to what has none.
-const NAMELESS: [&str; 2] = ["sha256:", "moby-dangling@"];
 /// How long it may take to find out what an image consists of: each of its blobs is one question.
 const WALK_TIME_MAX: Duration = Duration::from_secs(30);
 
@@ -124,7 +122,7 @@ async fn in_time<T>(
     let looked = timeout(&*ground.runtime.clock, WALK_TIME_MAX, looking).await;
     looked.unwrap_or_else(|_| {
         let (address, seconds) = (&ground.address, WALK_TIME_MAX.as_secs());
-        Err(SourceError::Unavailable(format!(
+        Err(SourceError::Refused(format!(
             "the engine at {address} did not say within {seconds} s what an image consists of"
         )))
     })
@@ -132,10 +130,7 @@ async fn in_time<T>(
 
 /// Whether a name is one that clients can ask for: complete, with a tag or a digest.
 fn is_offered(name: &str) -> bool {
-    if NAMELESS.iter().any(|nameless| name.starts_with(nameless)) {
-        return false;
-    }
-    EngineName::parse(name).is_some_and(|parsed| match parsed.version {
+    EngineName::parse(name).filter(|_| !is_nameless(name)).is_some_and(|parsed| match parsed.version {
         Version::Digest(_) => true,
         Version::Tag(_) => parsed.to_string() == name,
     })

@@ -5,6 +5,7 @@
 //! the storage directory can be read, else out of one export of the image.
 
 pub(crate) mod api;
+pub(crate) mod names;
 mod storage;
 
 use std::collections::BTreeSet;
@@ -15,13 +16,13 @@ use async_trait::async_trait;
 use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError};
 
-use self::api::{About, IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row, Version};
+use self::api::{About, Version};
+use self::names::Names;
 use self::storage::Storage;
 use super::driver::{Driver, EngineTraits, Image};
 use super::ground::Ground;
 use super::load::{self, Load, LoadError, archive};
 use super::manifest::{Part, manifest};
-use super::name::EngineName;
 use super::saves::{Order, Saved};
 use crate::layer::LayerError;
 
@@ -29,6 +30,7 @@ use crate::layer::LayerError;
 pub(crate) struct Docker {
     ground: Arc<Ground>,
     traits: EngineTraits,
+    names: Names,
     /// Or why layers cannot be read in place.
     storage: Result<Storage, String>,
 }
@@ -47,18 +49,8 @@ impl Docker {
         let note = storage.as_ref().err();
         let note = note.map(|reason| format!("layers are exported by the engine and kept a while: {reason}"));
         let traits = EngineTraits { description, note, names_local: podman };
-        Self { ground, traits, storage }
-    }
-
-    async fn inspect(&self, name: &str) -> Result<Option<(Image, Arc<[Digest]>)>, SourceError> {
-        let path = format!("/images/{name}/json");
-        let Some(inspected) = self.ground.socket.json::<Inspected>(&path, IMAGE_BYTES_MAX).await? else {
-            return Ok(None);
-        };
-        let layers: Arc<[Digest]> = inspected.root.layers.unwrap_or_default().into();
-        let Some(image) = inspected.row.image() else { return Ok(None) };
-        self.ground.layers_of.insert(image.id.clone(), layers.clone());
-        Ok(Some((image, layers)))
+        let names = Names::new(ground.socket.clone(), false);
+        Self { ground, traits, names, storage }
     }
 
     /// The diffIDs of an image, bottom first; `None` when it is gone.
@@ -66,8 +58,15 @@ impl Docker {
         if let Some(layers) = self.ground.layers_of.get(&image.id) {
             return Ok(Some(layers));
         }
-        let inspected = self.inspect(image.id.as_str()).await?;
-        Ok(inspected.filter(|(found, _)| found.id == image.id).map(|(_, layers)| layers))
+        let layers = self.names.layers(&image.id).await?;
+        Ok(layers.map(|layers| self.learned(&image.id, layers)))
+    }
+
+    /// Remembers the diffIDs of an image.
+    fn learned(&self, id: &Digest, layers: Vec<Digest>) -> Arc<[Digest]> {
+        let layers: Arc<[Digest]> = layers.into();
+        self.ground.layers_of.insert(id.clone(), layers.clone());
+        layers
     }
 
     /// The manifest, by what lies in the storage directory.
@@ -158,16 +157,13 @@ impl Driver for Docker {
     }
 
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
-        let rows: Option<Vec<Row>> = self.ground.socket.json("/images/json", LIST_BYTES_MAX).await?;
-        let images = rows.into_iter().flatten().filter_map(Row::image);
-        Ok(images.filter(|image| !image.names.is_empty()).collect())
+        self.names.images().await
     }
 
     async fn image(&self, name: &str) -> Result<Option<Image>, SourceError> {
-        let asked = EngineName::parse(name);
-        let found = self.inspect(name).await?.map(|(image, _)| image);
-        // An engine also finds by the beginning of an id, and by half a name.
-        Ok(found.filter(|image| image.names.iter().any(|name| EngineName::parse(name) == asked)))
+        let Some((image, layers)) = self.names.image(name).await? else { return Ok(None) };
+        self.learned(&image.id, layers);
+        Ok(Some(image))
     }
 
     async fn manifest(&self, image: &Image) -> Result<Option<Manifest>, SourceError> {

@@ -32,7 +32,8 @@ pub(crate) struct EngineTraits {
 /// Every call asks the engine anew for what may change (names), may remember what cannot (what an id or a digest
 /// stands for), may be dropped at any await and then leaves nothing behind, and ends within a limit of its own. An
 /// engine that cannot be reached or says something that cannot be read is [`SourceError::Unavailable`]: its kind is
-/// then found out anew before the next call.
+/// then found out anew before the next call. One that refuses something in words, or fails with one image, is
+/// [`SourceError::Refused`].
 #[async_trait]
 pub(crate) trait Driver: Send + Sync {
     /// What it says of itself; always the same.

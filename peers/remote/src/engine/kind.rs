@@ -24,11 +24,16 @@ const ASK_TIME_MAX: Duration = Duration::from_secs(5);
 pub(super) async fn find(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceError> {
     let (clock, address) = (ground.runtime.clock.clone(), ground.address.clone());
     let found = timeout(&*clock, ASK_TIME_MAX, ask(ground)).await;
-    found.unwrap_or_else(|_| {
+    let found = found.unwrap_or_else(|_| {
         let seconds = ASK_TIME_MAX.as_secs();
         Err(SourceError::Unavailable(format!(
             "the engine at {address} did not say what it is within {seconds} s: does it hang?"
         )))
+    });
+    // What refuses to say what it is has nothing to give.
+    found.map_err(|error| match error {
+        SourceError::Refused(words) => SourceError::Unavailable(words),
+        error => error,
     })
 }
 

@@ -28,6 +28,10 @@ const DOCKER_HOST_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io
 const DOCKER_LIBRARY: &str = "library/";
 /// Where podman keeps what was built without a host.
 const LOCAL_HOST: &str = "localhost";
+/// Names that containerd's users give to what has none.
+const NAMELESS: [&str; 2] = ["sha256:", "moby-dangling@"];
+/// The longest repository that an engine takes for one, its host included, in bytes.
+const REPOSITORY_BYTES_MAX: usize = 255;
 /// The longest host with its port, in bytes: a DNS name has at most 253, a port five digits and a colon.
 const HOST_BYTES_MAX: usize = 259;
 
@@ -67,6 +71,11 @@ impl EngineName {
     }
 }
 
+/// Whether this is what engines call an image that has no name.
+pub(crate) fn is_nameless(name: &str) -> bool {
+    NAMELESS.iter().any(|nameless| name.starts_with(nameless))
+}
+
 impl fmt::Display for EngineName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.version {
@@ -80,12 +89,14 @@ impl fmt::Display for EngineName {
 /// the engine puts names without a host under `localhost/`.
 pub(crate) fn candidates(asked: &Asked, local: bool) -> Vec<String> {
     let path = asked.repository.as_str();
-    match &asked.namespace {
+    let mut meant = match &asked.namespace {
         Some(host) if is_docker_host(host) => vec![docker(path)],
         Some(host) if is_host(host) => vec![format!("{host}/{path}")],
         Some(_) => Vec::new(),
         None => spelled(path, local),
-    }
+    };
+    meant.retain(|repository| fits(repository));
+    meant
 }
 
 /// How lists spell a completed repository of an engine; `None` when no spelling leads to it.
@@ -146,9 +157,14 @@ fn complete(text: &str) -> Option<String> {
     };
     RepositoryName::parse(path).ok()?;
     if is_docker_host(host) {
-        return Some(docker(path));
+        return Some(docker(path)).filter(|repository| fits(repository));
     }
-    is_host(host).then(|| format!("{host}/{path}"))
+    is_host(host).then(|| format!("{host}/{path}")).filter(|repository| fits(repository))
+}
+
+/// Whether an engine takes a completed repository for one.
+fn fits(repository: &str) -> bool {
+    repository.len() <= REPOSITORY_BYTES_MAX
 }
 
 fn is_docker_host(host: &str) -> bool {
@@ -167,7 +183,10 @@ fn is_host(text: &str) -> bool {
             && !label.ends_with('-')
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    text.len() <= HOST_BYTES_MAX
-        && name.split('.').all(is_label)
-        && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    text.len() <= HOST_BYTES_MAX && name.split('.').all(is_label) && port.is_none_or(is_port)
+}
+
+/// Digits alone: numbers in Rust may have a sign.
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }

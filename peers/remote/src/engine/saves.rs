@@ -120,7 +120,7 @@ impl Saves {
     async fn run(&self, socket: &Socket, order: &Order) -> Outcome {
         let turn = timeout(&*self.runtime.clock, TURN_TIME_MAX, self.turns.acquire()).await;
         let _turn =
-            turn.map_err(|_| SourceError::Unavailable("the engine exports other images; try later".into()))?;
+            turn.map_err(|_| SourceError::Refused("the engine exports other images; try later".into()))?;
         // Another image that was exported meanwhile may have brought it all.
         let mut kept = BTreeMap::new();
         if let Some(wanted) = &order.wanted {
@@ -133,10 +133,10 @@ impl Saves {
         tracing::info!(%image, reason, "an image is exported by its engine");
         self.begun.inc();
         let mut unfinished = Unfinished(Some(self.failed.clone()));
-        let answer = socket.send(Method::GET, path, empty(), FIRST_BYTE_TIME_MAX).await?;
+        let answer = socket.send(Method::GET, path, empty(), FIRST_BYTE_TIME_MAX).await.map_err(of_one)?;
         let answer = match answer.accept().await {
             Err(SocketError::Refused { status: StatusCode::NOT_FOUND, .. }) => return Ok(Saved::default()),
-            answer => answer?,
+            answer => answer.map_err(of_one)?,
         };
         self.receive(answer, order, &mut kept).await?;
         unfinished.0 = None;
@@ -155,7 +155,7 @@ impl Saves {
         };
         let (mut archive, mut file) = (Archive::new(), None);
         while let Some(bytes) = answer.next().await {
-            let mut bytes = bytes?;
+            let mut bytes = bytes.map_err(of_one)?;
             while let Some(event) = archive.next(&mut bytes).map_err(|error| damaged(&error))? {
                 match event {
                     Event::Begin(size) => file = Some(File::begin(&self.spool, size).await?),
@@ -188,6 +188,15 @@ impl Saves {
             }
         }
         Ok(held)
+    }
+}
+
+/// What an engine that takes the connection does wrong in an export is taken for a matter of that image: whether the
+/// engine itself works, the next question shows.
+fn of_one(error: SocketError) -> SourceError {
+    match error {
+        SocketError::Unreachable(words) => SourceError::Unavailable(words),
+        error => SourceError::Refused(error.to_string()),
     }
 }
 

@@ -68,7 +68,10 @@ pub(crate) enum SocketError {
 
 impl From<SocketError> for SourceError {
     fn from(error: SocketError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            SocketError::Refused { message, .. } => Self::Refused(message),
+            error => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

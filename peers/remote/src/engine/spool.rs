@@ -105,7 +105,7 @@ impl Spool {
     /// Makes room for a file of `size` bytes and begins it.
     ///
     /// # Errors
-    /// [`SourceError::Unavailable`] when there is not so much room, or the disk fails.
+    /// [`SourceError::Refused`] when there is not so much room, [`SourceError::Unavailable`] when the disk fails.
     pub(crate) async fn begin(&self, size: u64) -> Result<Filling, SourceError> {
         let store = self.inside.store().await?;
         let room = self.inside.make_room(size).await?;
@@ -170,7 +170,7 @@ impl Inside {
     /// Removes what was not used for longest until `size` more bytes fit, and counts them as used.
     async fn make_room(self: &Arc<Self>, size: u64) -> Result<Room, SourceError> {
         let too_small = |what: &str| {
-            SourceError::Unavailable(format!(
+            SourceError::Refused(format!(
                 "an image of the engine needs {size} bytes more in {}, which may hold {} bytes{what}",
                 self.directory.display(),
                 self.bytes_max

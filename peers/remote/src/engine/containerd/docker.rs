@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use dockless_oci::Digest;
 use dockless_registry::{Blob, Manifest, SourceError};
 
-use super::super::docker::api::{About, IMAGE_BYTES_MAX, LIST_BYTES_MAX, Row, Version};
+use super::super::docker::api::{About, Version};
+use super::super::docker::names::Names;
 use super::super::driver::{Driver, EngineTraits, Image};
 use super::super::ground::Ground;
 use super::super::load::{self, Load, LoadError, archive};
-use super::super::name::EngineName;
 use super::super::saves::{Order, Saved};
 use super::super::spool::Spool;
 use super::content::Content;
@@ -29,6 +29,7 @@ const SYSTEM_CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.conte
 pub(crate) struct DockerOverContainerd {
     ground: Arc<Ground>,
     traits: EngineTraits,
+    names: Names,
     /// Or why blobs cannot be read in place.
     directory: Result<Directory, String>,
     /// What was exported.
@@ -48,7 +49,8 @@ impl DockerOverContainerd {
         let note = directory.as_ref().err();
         let note = note.map(|reason| format!("images are exported by the engine and kept a while: {reason}"));
         let traits = EngineTraits { description, note, names_local: false };
-        Self { ground, traits, directory, spool }
+        let names = Names::new(ground.socket.clone(), true);
+        Self { ground, traits, names, directory, spool }
     }
 
     /// Where the blobs of an image are read, if that is in place.
@@ -82,20 +84,11 @@ impl Driver for DockerOverContainerd {
     }
 
     async fn images(&self) -> Result<Vec<Image>, SourceError> {
-        let rows: Option<Vec<Row>> = self.ground.socket.json("/images/json", LIST_BYTES_MAX).await?;
-        let images = rows.into_iter().flatten().filter_map(Row::image);
-        Ok(images.filter(|image| !image.names.is_empty()).collect())
+        self.names.images().await
     }
 
     async fn image(&self, name: &str) -> Result<Option<Image>, SourceError> {
-        let asked = EngineName::parse(name);
-        let path = format!("/images/{name}/json");
-        let row: Option<Row> = self.ground.socket.json(&path, IMAGE_BYTES_MAX).await?;
-        // An engine also finds by the beginning of an id, and by half a name.
-        let named = |image: &Image| {
-            asked.is_some() && image.names.iter().any(|name| EngineName::parse(name) == asked)
-        };
-        Ok(row.and_then(Row::image).filter(named))
+        Ok(self.names.image(name).await?.map(|(image, _)| image))
     }
 
     async fn manifest(&self, image: &Image) -> Result<Option<Manifest>, SourceError> {

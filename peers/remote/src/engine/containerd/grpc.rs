@@ -26,8 +26,10 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// The codes of gRPC that are told apart.
 const OK: u32 = 0;
+const INVALID_ARGUMENT: u32 = 3;
 const NOT_FOUND: u32 = 5;
 const ALREADY_EXISTS: u32 = 6;
+const UNAVAILABLE: u32 = 14;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -53,7 +55,7 @@ pub(crate) struct Scope<'a> {
 /// Why there is no answer. The words name the engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
-    /// It does not have what was asked for.
+    /// It does not have what was asked for, or does not take it for a name.
     #[error("{0}")]
     NotFound(String),
     /// It has already what it should make.
@@ -62,7 +64,7 @@ pub(crate) enum CallError {
     /// It answered with another error.
     #[error("{0}")]
     Refused(String),
-    /// It cannot be reached, did not answer in time, broke off, or said what cannot be read.
+    /// It cannot be reached, has no time, did not answer in time, broke off, or said what cannot be read.
     #[error("{0}")]
     Broken(String),
 }
@@ -79,7 +81,12 @@ impl<'a> From<&'a str> for Scope<'a> {
 
 impl From<CallError> for SourceError {
     fn from(error: CallError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            CallError::Broken(words) => Self::Unavailable(words),
+            CallError::NotFound(words) | CallError::Exists(words) | CallError::Refused(words) => {
+                Self::Refused(words)
+            }
+        }
     }
 }
 
@@ -208,8 +215,9 @@ impl Channel {
         let words = format!("the engine at {} answered {code}: {said}", self.socket.address());
         match code {
             OK => Ok(()),
-            NOT_FOUND => Err(CallError::NotFound(words)),
+            NOT_FOUND | INVALID_ARGUMENT => Err(CallError::NotFound(words)),
             ALREADY_EXISTS => Err(CallError::Exists(words)),
+            UNAVAILABLE => Err(CallError::Broken(words)),
             _ => Err(CallError::Refused(words)),
         }
     }

@@ -60,7 +60,7 @@ impl Transfers {
     async fn run(&self, digest: &Digest) -> Outcome {
         let turn = timeout(&*self.runtime.clock, TURN_TIME_MAX, self.turns.acquire()).await;
         let _turn =
-            turn.map_err(|_| SourceError::Unavailable("the engine sends other blobs; try later".into()))?;
+            turn.map_err(|_| SourceError::Refused("the engine sends other blobs; try later".into()))?;
         let Some((size, mut pieces)) = self.begin(digest).await? else { return Ok(None) };
         let mut filling = self.spool.begin(size).await?;
         let mut left = size;

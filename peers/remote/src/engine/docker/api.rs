@@ -4,7 +4,7 @@ use dockless_oci::Digest;
 use serde::Deserialize;
 
 use super::super::driver::Image;
-use super::super::name::EngineName;
+use super::super::name::{EngineName, is_nameless};
 
 /// Longest answer about the engine itself: some KiB, and a line for each warning, plugin and registry.
 pub(crate) const ABOUT_BYTES_MAX: usize = 1 << 20;
@@ -47,6 +47,8 @@ pub(crate) struct Row {
     pub(crate) id: String,
     #[serde(rename = "RepoTags", default)]
     pub(crate) tags: Option<Vec<String>>,
+    #[serde(rename = "RepoDigests", default)]
+    pub(crate) digests: Option<Vec<String>>,
 }
 
 /// `GET /images/{name}/json`.
@@ -54,12 +56,12 @@ pub(crate) struct Row {
 pub(crate) struct Inspected {
     #[serde(flatten)]
     pub(crate) row: Row,
-    #[serde(rename = "RootFS")]
+    #[serde(rename = "RootFS", default)]
     pub(crate) root: RootFs,
 }
 
 /// The layers of an image.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct RootFs {
     /// Their diffIDs, bottom first; absent for an image without layers.
     #[serde(rename = "Layers", default)]
@@ -82,12 +84,13 @@ impl About {
 }
 
 impl Row {
-    /// The image with the names that name something; `None` when its id is none.
-    pub(crate) fn image(self) -> Option<Image> {
+    /// The image with the names that name something, those by digest too if `by_digest`; `None` when its id is none.
+    pub(crate) fn image(self, by_digest: bool) -> Option<Image> {
         // Old podmans leave the algorithm out.
         let id = Digest::parse(&self.id).or_else(|_| Digest::parse(&format!("sha256:{}", self.id))).ok()?;
-        let names =
-            self.tags.into_iter().flatten().filter(|name| EngineName::parse(name).is_some()).collect();
+        let digests = self.digests.filter(|_| by_digest).into_iter().flatten();
+        let names = self.tags.into_iter().flatten().chain(digests);
+        let names = names.filter(|name| !is_nameless(name) && EngineName::parse(name).is_some()).collect();
         Some(Image { id, names })
     }
 }

@@ -44,6 +44,8 @@ fn a_repository_is_looked_for_under_the_names_of_the_table() {
         ("app", Some("a/b"), &[]),
         ("app", Some(""), &[]),
         ("app", Some("[::1]:5000"), &[]),
+        ("app", Some("x:+80"), &[]),
+        ("app", Some("x:"), &[]),
     ];
     for (repository, namespace, expected) in docker {
         assert_eq!(candidates(&asked(repository, namespace), false), expected, "{repository} {namespace:?}");
@@ -59,6 +61,16 @@ fn a_repository_is_looked_for_under_the_names_of_the_table() {
     for (repository, namespace, expected) in podman {
         assert_eq!(candidates(&asked(repository, namespace), true), expected, "{repository} {namespace:?}");
     }
+}
+
+#[test]
+fn what_is_too_long_for_an_engine_is_not_looked_for() {
+    let (fits, too_long) = ("a".repeat(237), "a".repeat(238));
+    assert_eq!(candidates(&asked(&fits, None), false), [format!("docker.io/library/{fits}")]);
+    assert_eq!(candidates(&asked(&too_long, None), false), [""; 0]);
+    assert_eq!(candidates(&asked(&too_long, None), true), [format!("localhost/{too_long}")]);
+    assert_eq!(candidates(&asked(&too_long, Some("registry.example:5000")), false), [""; 0]);
+    assert!(EngineName::parse(&fits).is_some() && EngineName::parse(&too_long).is_none());
 }
 
 #[test]

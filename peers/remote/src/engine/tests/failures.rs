@@ -1,6 +1,7 @@
 //! Engines that are down, hang, break off or lie; and clients that leave.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
@@ -16,6 +17,13 @@ async fn polled<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 fn unavailable<T: fmt::Debug>(result: Result<T, SourceError>) -> String {
     match result {
         Err(SourceError::Unavailable(words)) => words,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused<T: fmt::Debug>(result: Result<T, SourceError>) -> String {
+    match result {
+        Err(SourceError::Refused(words)) => words,
         other => panic!("{other:?}"),
     }
 }
@@ -68,7 +76,7 @@ async fn an_export_that_breaks_off_or_lies_leaves_nothing_and_can_be_tried_again
     let place = Place::new(vec![app()]);
     for at in [0, 100, 600, 5_000, 1_200_000] {
         place.fake.behave(Manner::Cuts(at));
-        let words = unavailable(place.tagged("app", "1").await);
+        let words = refused(place.tagged("app", "1").await);
         assert!(words.contains("broke off"), "{at}: {words}");
     }
     place.fake.behave(Manner::Garbage);
@@ -92,7 +100,7 @@ async fn an_export_that_breaks_off_or_lies_leaves_nothing_and_can_be_tried_again
 async fn an_image_that_does_not_fit_into_the_spool_is_refused_in_words() {
     let place = Place::new(vec![app()]);
     let engine = Place::engine(place.directory.path(), place.clock.clone(), Share::All, 1_000_000);
-    let words = unavailable(engine.manifest(&asked("app"), &Reference::parse("1").unwrap()).await);
+    let words = refused(engine.manifest(&asked("app"), &Reference::parse("1").unwrap()).await);
     assert!(
         words.contains("1500000 bytes") && words.contains("may hold 1000000 bytes; allow more"),
         "{words}"
@@ -144,7 +152,11 @@ async fn an_engine_that_hangs_is_given_up_after_its_limit() {
             () = place.fake.hanging.notified() => {}
         }
         place.clock.advance(Duration::from_secs(limit));
-        let told = unavailable(ask.await);
+        let told = match path {
+            // One image.
+            "/get" => refused(ask.await),
+            _ => unavailable(ask.await),
+        };
         assert!(told.ends_with(words), "{path}: {told}");
         // What took long to fail is not tried again at once.
         if path == "/version" {
@@ -168,7 +180,7 @@ async fn an_export_that_stalls_is_given_up() {
     let told = loop {
         place.clock.advance(Duration::from_secs(60));
         match polled(&mut ask).await {
-            Poll::Ready(told) => break unavailable(told),
+            Poll::Ready(told) => break refused(told),
             Poll::Pending => tokio::task::yield_now().await,
         }
     };
@@ -188,7 +200,23 @@ async fn what_is_no_engine_that_we_know_is_told_in_words() {
     assert!(told.contains("did not answer as containerd"), "{told}");
     place.fake.behave(Manner::Well);
     assert!(place.tagged("app", "1").await.unwrap().is_some());
-    place.fake.behave(Manner::Fails);
-    let told = unavailable(place.tagged("app", "1").await);
-    assert!(told.ends_with("the disk is on fire"), "{told}");
+}
+
+#[tokio::test]
+async fn what_an_engine_refuses_of_one_image_is_no_failure_of_the_engine() {
+    let place = Place::new(vec![app(), Picture::new(&[b"other"], &["b:1"])]);
+    assert!(place.tagged("b", "1").await.unwrap().is_some());
+    let id = app().id().to_string().leak();
+    for (path, status) in [(&*id, 500), (id, 409), ("/images/docker.io/library/app:1/json", 500)] {
+        place.fake.behave(Manner::Says(path, status));
+        let told = refused(place.tagged("app", "1").await);
+        assert!(told.ends_with(&format!("answered {status}: file integrity checksum failed")), "{told}");
+        assert!(place.tagged("b", "1").await.unwrap().is_some());
+    }
+    // A name that is none to the engine is one that it does not have.
+    place.fake.behave(Manner::Says("/images/docker.io/library/app:1/json", 400));
+    assert_eq!(place.tagged("app", "1").await, Ok(None));
+    place.fake.behave(Manner::Cuts(5_000));
+    assert!(refused(place.tagged("app", "1").await).contains("broke off"));
+    assert_eq!(place.fake.versions.load(Ordering::SeqCst), 1, "nobody asks again what it is");
 }

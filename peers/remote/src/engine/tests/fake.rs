@@ -32,6 +32,8 @@ pub(super) enum Manner {
     Hangs(&'static str),
     /// Answers 500.
     Fails,
+    /// Answers a request for a path that contains this with such a status.
+    Says(&'static str, u16),
     /// Speaks something else.
     Foreign,
     /// Sends so many bytes of an export and closes.
@@ -59,6 +61,8 @@ pub(super) struct Fake {
     pub(super) form: Form,
     pub(super) podman: bool,
     pub(super) saves: AtomicUsize,
+    /// How often it was asked what it is.
+    pub(super) versions: AtomicUsize,
     /// A request that hangs has come.
     pub(super) hanging: Notify,
     /// An export needs one permit before its last byte.
@@ -129,6 +133,7 @@ impl Fake {
             form: Form::Folders,
             podman: false,
             saves: AtomicUsize::new(0),
+            versions: AtomicUsize::new(0),
             hanging: Notify::new(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             loaded: Mutex::default(),
@@ -183,7 +188,13 @@ impl Fake {
                 return;
             }
             Manner::Fails => return answer(&mut stream, 500, r#"{"message":"the disk is on fire"}"#).await,
+            Manner::Says(what, status) if path.contains(what) => {
+                return answer(&mut stream, status, r#"{"message":"file integrity checksum failed"}"#).await;
+            }
             _ => {}
+        }
+        if path == "/version" {
+            self.versions.fetch_add(1, Ordering::SeqCst);
         }
         if let Some(id) = path.strip_suffix("/get") {
             return self.save(&mut stream, id.strip_prefix("/images/").unwrap(), manner).await;
