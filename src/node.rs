@@ -68,7 +68,7 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let bound = bind::bind(&runtime, &settings.listen).await?;
     let access = Arc::new(open_access(&runtime, settings, &directory).await?);
     access.register(&metrics);
-    let registry = open_registry(&runtime, settings, &directory, &metrics);
+    let registry = open_registry(&runtime, settings, &directory, &access, &metrics);
     let (registry, tls) = tokio::try_join!(registry, open_certificates(&runtime, settings, &directory))?;
     let listening = Listening::new(&bound, settings);
     listening.warn(settings, access.required(), tls.as_deref());
@@ -210,6 +210,7 @@ async fn open_registry(
     runtime: &Runtime,
     settings: &Settings,
     directory: &DataDirectory,
+    access: &Arc<Access>,
     metrics: &MetricRegistry,
 ) -> Result<Registry, Failure> {
     let ledger = LocalLedger::open(runtime.clone(), directory.ledger(), settings.ledger());
@@ -217,7 +218,7 @@ async fn open_registry(
     let (ledger, blobs) = tokio::join!(ledger, blobs);
     let ledger = ledger.map_err(failed("cannot open the ledger"))?;
     let blobs = blobs.map_err(failed("cannot open the store"))?;
-    let engines = engines::open(runtime, settings, directory, metrics);
+    let engines = engines::open(runtime, settings, directory, access, metrics);
     if settings.engine.load {
         for engine in &engines {
             let (ledger, blobs, engine) = (ledger.clone(), blobs.clone(), engine.clone());

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dockless_oci::Digest;
+use dockless_registry::access::Access;
 use dockless_remote::{Engine, EngineMetrics, EngineSettings};
 use dockless_runtime::disk::remove_tree;
 use dockless_runtime::{Disk, MetricRegistry, Runtime};
@@ -12,11 +13,13 @@ use dockless_store::DataDirectory;
 
 use crate::config::Settings;
 
-/// Makes each engine. Nothing is asked of them yet: one that is down is found when it is back.
+/// Makes each engine, open to those who by `access` may pull. Nothing is asked of them yet: one that is down is found
+/// when it is back.
 pub(super) fn open(
     runtime: &Runtime,
     settings: &Settings,
     directory: &DataDirectory,
+    access: &Arc<Access>,
     metrics: &MetricRegistry,
 ) -> Vec<Arc<Engine>> {
     let engines = settings.engines(|address| directory.engines().join(spool_name(address)));
@@ -25,7 +28,8 @@ pub(super) fn open(
         return Vec::new();
     }
     let metrics = EngineMetrics::new(metrics);
-    engines.into_iter().map(|engine| Arc::new(Engine::new(runtime.clone(), engine, &metrics))).collect()
+    let open = |engine| Arc::new(Engine::new(runtime.clone(), engine, access.clone(), &metrics));
+    engines.into_iter().map(open).collect()
 }
 
 /// The directory of an engine: a name that no two addresses share, and that is one component however long they are.

@@ -5,6 +5,7 @@ mod fake;
 use std::time::Duration;
 
 use dockless_runtime::Runtime;
+use dockless_runtime::disk::{RealDisk, write_file_durable};
 use dockless_testkit::process::{Options, free_port};
 use dockless_testkit::{ImageBuilder, Process};
 use tempfile::TempDir;
@@ -162,7 +163,7 @@ async fn an_engine_that_is_down_has_what_was_pushed_when_it_is_back() {
     for (tag, seed) in [("v1", 1), ("v2", 2), ("v2", 3)] {
         node.client().push_image("team/web", Some(tag), &ImageBuilder::new(seed).build()).await;
     }
-    node.stderr_line("not loaded yet");
+    let _ = node.stderr_line("not loaded yet");
     let engine = Fake::start_in(directory, Manner::Well);
     // What a tag no longer points to is not loaded.
     for (name, seed) in [("team/web:v1", 1), ("team/web:v2", 3)] {
@@ -179,6 +180,68 @@ async fn what_only_an_engine_holds_is_not_removed() {
     let node = node(&[&engine], &[]);
     node.client().delete("/v2/app/manifests/1").send().await.expect_error(405, "UNSUPPORTED");
     on(&node.data(), &["rm", "app:1"]).expect(1).says("docker rmi");
+}
+
+/// Two users whose passwords are their names behind `secret-`.
+const USERS: &str = "owner:$2y$04$Wn8iUMZoT9fVUlbdfV5GSeZE8bsbZSNqQ.bKg.1sOFSkya/nHeDOS\n\
+    reader:$2y$04$zfKhslZyNjs6p2Vhlf/.GeBhQ2HZpfap8FjG/C1bEAArXiMfj5gAW\n";
+
+/// The owner may everything; everybody may pull below two folders.
+const RULES: &str = "\
+[[access.rules]]
+users = ['owner']
+repositories = ['**']
+actions = ['pull', 'push', 'catalog']
+[[access.rules]]
+users = ['anonymous']
+repositories = ['public/**', 'library/**']
+actions = ['pull']
+";
+
+#[tokio::test]
+async fn no_spelling_of_a_name_leads_past_the_rules() {
+    let (engine, directory) = (Fake::start(Manner::WithNames), tempfile::tempdir().unwrap());
+    let (users, file) = (directory.path().join("users"), directory.path().join("dockless.toml"));
+    let config = format!("[access]\nhtpasswd = '{}'\n{RULES}", users.display());
+    write_file_durable(&RealDisk, &users, USERS.as_bytes(), true).unwrap();
+    write_file_durable(&RealDisk, &file, config.as_bytes(), false).unwrap();
+    let node = node(&[&engine], &["--config", file.to_str().unwrap()]);
+    let clients = [
+        node.client(),
+        node.client().with_basic("reader", "secret-reader"),
+        node.client().with_basic("owner", "secret-owner"),
+    ];
+    // The image is `app`, `public/free` and `ghcr.io/public/app`.
+    for (path, query, expected) in [
+        ("app", "", [401, 403, 200]),
+        ("none", "", [401, 403, 404]),
+        ("library/app", "", [404, 404, 200]),
+        ("library/none", "", [404, 404, 404]),
+        ("library/app", "?ns=docker.io", [404, 404, 200]),
+        ("docker.io/library/app", "", [401, 403, 200]),
+        ("app", "?ns=docker.io", [401, 403, 200]),
+        ("ghcr.io/public/app", "", [401, 403, 200]),
+        ("public/app", "?ns=ghcr.io", [404, 404, 200]),
+        ("public/none", "?ns=ghcr.io", [404, 404, 404]),
+        ("public/app", "", [404, 404, 404]),
+        ("public/free", "", [200, 200, 200]),
+        ("public/free", "?ns=docker.io", [200, 200, 200]),
+    ] {
+        for (client, expected) in clients.iter().zip(expected) {
+            let answer = client.get(&format!("/v2/{path}/manifests/1{query}")).send().await;
+            assert_eq!(answer.status, expected, "{path}{query}: {answer:?}");
+            let answer = client.head(&format!("/v2/{path}/manifests/1{query}")).send().await;
+            assert_eq!(answer.status, expected, "{path}{query}: {answer:?}");
+        }
+    }
+    let layer = format!("/v2/library/app/blobs/{}", engine.layer());
+    for (client, expected) in clients.iter().zip([404, 404, 200]) {
+        let _ = client.get(&layer).send().await.expect(expected);
+    }
+    // Who runs the node sees all that its engines have.
+    assert_eq!(on(&node.data(), &["inspect", "app:1", "--json"]).expect(0).json()["references_total"], 2);
+    let listed = on(&node.data(), &["tags", "app", "--json"]).expect(0).json();
+    assert_eq!(listed["tags"][0]["tag"], "1", "{listed}");
 }
 
 #[test]

@@ -38,6 +38,8 @@ use passwords::Passwords;
 use scope::ScopeClaim;
 use token::{Purpose, Signer};
 
+use crate::source::Principal;
+
 /// What a request shows of its sender.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credentials {
@@ -123,6 +125,22 @@ impl Access {
     /// Whether there is anything to log in to; if not, no request is ever challenged.
     pub fn required(&self) -> bool {
         self.guard.is_some()
+    }
+
+    /// Whether there are rules, so that one user may what another may not.
+    pub fn has_rules(&self) -> bool {
+        self.guard.as_ref().is_some_and(|guard| *guard.policy != Policy::authenticated())
+    }
+
+    /// Whether the rules let somebody pull from a repository, whatever a token grants. For sources, which know a
+    /// repository by other names than the one in the request that was let through.
+    pub fn may_pull(&self, principal: &Principal, repository: &str) -> bool {
+        let user = match principal {
+            Principal::Owner => return true,
+            Principal::Anonymous => None,
+            Principal::User(name) => Some(name.as_ref()),
+        };
+        self.guard.as_ref().is_none_or(|guard| guard.policy.allows(user, repository, Action::Pull))
     }
 
     /// The name of this service in challenges and tokens.

@@ -43,7 +43,7 @@ impl Registry {
     }
 
     /// As [`Registry::catalog`], for the owner of the node: every repository that holds anything, and what sources
-    /// offer to anybody.
+    /// offer to that one.
     pub async fn repositories(&self, n: usize, last: Option<&str>) -> Result<Page<RepositoryName>, Error> {
         let limit = n.min(PAGE_ITEMS_MAX);
         if limit == 0 {
@@ -52,7 +52,7 @@ impl Registry {
         let items = self.inner.view()?.repositories(last, limit)?;
         let next = items.last().filter(|_| items.len() == limit).map(RepositoryName::to_string);
         let here = Page { items, next };
-        Ok(here.merged(self.mirror.repositories(&Principal::Anonymous).await, last, limit))
+        Ok(here.merged(self.mirror.repositories(&Principal::Owner).await, last, limit))
     }
 
     /// One page of at most `limit` items, which is not 0, of what the ledger holds.

@@ -29,6 +29,12 @@ impl Asked {
     pub fn anonymous(repository: &RepositoryName) -> Self {
         Self { repository: repository.clone(), namespace: None, principal: Principal::Anonymous }
     }
+
+    /// The question of the one who runs this node about a repository of it.
+    #[must_use]
+    pub fn by_owner(repository: &RepositoryName) -> Self {
+        Self { principal: Principal::Owner, ..Self::anonymous(repository) }
+    }
 }
 
 /// On whose behalf a source is asked.
@@ -38,6 +44,8 @@ pub enum Principal {
     Anonymous,
     /// A user of this node, by name.
     User(Arc<str>),
+    /// Who runs the node and reached it through its private socket, or the node itself: no rule is about them.
+    Owner,
 }
 
 /// Where a source stands in the order in which sources are asked; lower ones first.

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dockless_oci::{Digest, Reference, RepositoryName, Tag};
+use dockless_registry::access::Access;
 use dockless_registry::{
     Asked, Manifest, Principal, Source, SourceBlob, SourceError, SourceKind, SourceStatus, SourceTraits,
 };
@@ -48,6 +49,7 @@ pub use statistics::EngineMetrics;
 pub struct Engine {
     traits: SourceTraits,
     share: Share,
+    access: Arc<Access>,
     current: Arc<Current>,
     /// Under which name of the engine a digest was last found. A hint: it is asked for anew.
     places: Recent<(RepositoryName, Option<Box<str>>, Digest), String>,
@@ -60,18 +62,24 @@ struct Search {
 }
 
 impl Engine {
-    /// The engine behind the socket that `settings` name. Asks nothing yet: it may be down, or start later.
+    /// The engine behind the socket that `settings` name. Asks nothing yet: it may be down, or start later. It answers a
+    /// repository to those who by `access` may pull what lists call it, by whatever name they ask for it.
     #[must_use]
-    pub fn new(runtime: Runtime, settings: EngineSettings, metrics: &EngineMetrics) -> Self {
+    pub fn new(
+        runtime: Runtime,
+        settings: EngineSettings,
+        access: Arc<Access>,
+        metrics: &EngineMetrics,
+    ) -> Self {
         let ground = Arc::new(Ground::new(runtime, &settings, metrics));
         let traits = SourceTraits {
             label: format!("engine {}", settings.address),
             kind: SourceKind::Engine,
             absence_holds: Duration::ZERO,
-            private: false,
+            private: access.has_rules(),
         };
         let current = Arc::new(Current::new(ground));
-        Self { traits, share: settings.share, current, places: Recent::default() }
+        Self { traits, share: settings.share, access, current, places: Recent::default() }
     }
 
     /// Puts an image into the engine under the name that a pull of its repository and tag looks for first, in place of
@@ -95,7 +103,8 @@ impl Engine {
         loaded
     }
 
-    /// Where to look for what is asked; `None` when none of it is shared.
+    /// Where to look for what is asked; `None` when none of it is shared, or for the one who asks. The door looked at
+    /// the name in the request alone, of which the engine's repositories have several.
     async fn search(&self, asked: &Asked) -> Result<Option<Search>, SourceError> {
         if self.share == Share::None {
             return Ok(None);
@@ -103,20 +112,18 @@ impl Engine {
         let driver = self.current.driver().await?;
         let local = driver.traits().names_local;
         let mut repositories = candidates(asked, local);
-        repositories.retain(|repository| self.shares(repository, local));
+        repositories.retain(|repository| {
+            let name = ruled(repository, local);
+            self.share.allows(&name) && self.access.may_pull(&asked.principal, &name)
+        });
         Ok((!repositories.is_empty()).then_some(Search { driver, repositories }))
-    }
-
-    /// Whether the policy lets a repository of the engine be answered.
-    fn shares(&self, repository: &str, local: bool) -> bool {
-        let listed = listed(repository, local);
-        self.share.allows(listed.as_ref().map_or(repository, RepositoryName::as_str))
     }
 
     /// How many of these images have a name that is shared.
     fn count_shared(&self, images: &[Image], local: bool) -> u64 {
         let is_shared = |image: &&Image| {
-            self.share == Share::All || image.parsed_names().any(|name| self.shares(&name.repository, local))
+            self.share == Share::All
+                || image.parsed_names().any(|name| self.share.allows(&ruled(&name.repository, local)))
         };
         images.iter().filter(is_shared).count() as u64
     }
@@ -138,7 +145,12 @@ impl Engine {
         look: impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>> + Send + Sync,
     ) -> Result<Option<T>, SourceError> {
         let key = (asked.repository.clone(), asked.namespace.clone(), digest.clone());
-        if let Some(name) = self.places.get(&key)
+        // Who found it there may have been allowed more than the one who asks now.
+        let is_meant = |name: &String| {
+            let name = EngineName::parse(name);
+            name.is_some_and(|name| search.repositories.contains(&name.repository))
+        };
+        if let Some(name) = self.places.get(&key).filter(is_meant)
             && let Some(image) = search.driver.image(&name).await?
             && let Some(found) = look(image).await?
         {
@@ -275,6 +287,11 @@ impl Source for Engine {
             note,
         }
     }
+}
+
+/// The name of an engine's repository by which it is shared and rules speak of it: that of lists.
+fn ruled(repository: &str, local: bool) -> String {
+    listed(repository, local).map_or_else(|| repository.to_owned(), |name| name.to_string())
 }
 
 /// [`Driver::child`] as a future of its own.

@@ -86,7 +86,7 @@ pub(super) fn image(
         return Err(Failed::Other);
     }
     Ok(Load {
-        asked: Asked::anonymous(repository),
+        asked: Asked::by_owner(repository),
         tag: tag.clone(),
         target,
         listed,

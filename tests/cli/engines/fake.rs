@@ -17,11 +17,16 @@ pub(super) const SOCKET: &str = "engine.sock";
 /// The only layer: to a registry it is bytes like any other.
 const LAYER: &[u8] = b"an empty layer, nearly";
 
+/// The names of the image where it has several.
+const NAMES: &[&str] = &["app:1", "public/free:1", "ghcr.io/public/app:1"];
+
 /// What a fake does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// What it is asked.
     Well,
+    /// The same, and its image has the names [`NAMES`].
+    WithNames,
     /// It takes requests and never answers.
     Hangs,
 }
@@ -48,10 +53,11 @@ impl Fake {
             for stream in listener.incoming().map_while(Result::ok) {
                 match manner {
                     Manner::Hangs => silent.push(stream),
-                    Manner::Well => {
+                    Manner::Well | Manner::WithNames => {
+                        let names = if manner == Manner::Well { &NAMES[..1] } else { NAMES };
                         let loads = loads.lock().unwrap().clone();
                         #[expect(clippy::disallowed_methods, reason = "the fake is no part of the node")]
-                        std::thread::spawn(move || answer(stream, &loads));
+                        std::thread::spawn(move || answer(stream, names, &loads));
                     }
                 }
             }
@@ -77,7 +83,7 @@ impl Fake {
 }
 
 /// Answers one request. Whoever asked may go away at any moment.
-fn answer(stream: UnixStream, loads: &SyncSender<Vec<u8>>) {
+fn answer(stream: UnixStream, names: &[&str], loads: &SyncSender<Vec<u8>>) {
     let mut reader = BufReader::new(&stream);
     let mut head = Vec::new();
     while let Some(line) = line(&mut reader).filter(|line| !line.is_empty()) {
@@ -86,12 +92,14 @@ fn answer(stream: UnixStream, loads: &SyncSender<Vec<u8>>) {
     let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
     let config = config();
     let id = Digest::sha256(config.as_bytes());
-    let image = json!({ "Id": id, "RepoTags": ["app:1"], "RootFS": { "Layers": [Digest::sha256(LAYER)] } });
+    let image = json!({ "Id": id, "RepoTags": names, "RootFS": { "Layers": [Digest::sha256(LAYER)] } });
     let body = match path {
         "/version" => json!({ "Version": "20.10.24", "Components": [{ "Name": "Engine" }] }).to_string(),
         "/info" => json!({ "Driver": "vfs", "DockerRootDir": "/nowhere" }).to_string(),
         "/images/json" => json!([image]).to_string(),
-        path if path.ends_with("app:1/json") || path.contains(id.as_str()) && path.ends_with("/json") => {
+        path if names.iter().any(|name| path.ends_with(&format!("{name}/json")))
+            || path.contains(id.as_str()) && path.ends_with("/json") =>
+        {
             image.to_string()
         }
         path if path.ends_with("/get") => archive(&config),

@@ -413,3 +413,21 @@ fn credentials_are_never_shown() {
     let basic = Credentials::Basic { user: "alice".into(), password: "secret".into() };
     assert!(!format!("{basic:?}{:?}", Credentials::Bearer("secret".into())).contains("secret"));
 }
+
+#[test]
+fn sources_learn_who_may_pull_by_the_rules_alone() {
+    let guarded = Fixture::new(rules()).access;
+    let (open, users) = (Access::anonymous(), Fixture::new(Vec::new()).access);
+    assert!(guarded.has_rules() && !open.has_rules() && !users.has_rules());
+    let alice = Principal::User("alice".into());
+    for (principal, repository, expected) in [
+        (&Principal::Anonymous, "public/app", [true, true, false]),
+        (&Principal::Anonymous, "team/app", [false, true, false]),
+        (&alice, "team/app", [true, true, true]),
+        (&alice, "other", [false, true, true]),
+        (&Principal::Owner, "other", [true, true, true]),
+    ] {
+        let may = [&*guarded, &open, &*users].map(|access| access.may_pull(principal, repository));
+        assert_eq!(may, expected, "{principal:?} {repository}");
+    }
+}

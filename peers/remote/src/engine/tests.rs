@@ -1,5 +1,6 @@
 //! An engine as a source, against a fake one that has no storage directory: names, exports, and every way to fail.
 
+mod access;
 mod containerd;
 mod failures;
 mod fake;
@@ -75,7 +76,7 @@ impl Place {
         let runtime = Runtime { clock, ..Runtime::real() };
         let address = format!("unix://{}", directory.join("engine.sock").display()).parse().unwrap();
         let settings = EngineSettings { address, share, spool: directory.join("spool"), spool_bytes_max };
-        Arc::new(Engine::new(runtime, settings, &EngineMetrics::default()))
+        Arc::new(Engine::new(runtime, settings, Arc::new(Access::anonymous()), &EngineMetrics::default()))
     }
 
     /// The source as a new process has it.

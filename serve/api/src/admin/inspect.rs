@@ -89,7 +89,7 @@ async fn of_a_source<'a>(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Result<Shown<'a>, Error> {
-    let (manifest, source) = registry.look_up(&Asked::anonymous(repository), reference).await?;
+    let (manifest, source) = registry.look_up(&Asked::by_owner(repository), reference).await?;
     let parsed = ParsedManifest::parse(&manifest.bytes, Some(&manifest.media_type))
         .map_err(|error| Error::ManifestInvalid(error.to_string()))?;
     let Manifest { digest, media_type, bytes } = manifest;

@@ -69,7 +69,7 @@ pub(super) async fn tags(
     query: &Query,
 ) -> Result<Response<Outbound>, ApiError> {
     let (n, after) = page(query)?;
-    let tags = registry.tags(&Asked::anonymous(repository), Some(n), after).await?.items;
+    let tags = registry.tags(&Asked::by_owner(repository), Some(n), after).await?.items;
     let view = registry.snapshot()?;
     let mut rows = Vec::with_capacity(tags.len());
     for tag in &tags {
@@ -106,7 +106,7 @@ pub(super) async fn remove(
     item: Item,
 ) -> Result<Response<Outbound>, ApiError> {
     match &item {
-        Item::Named(reference) => registry.delete(&Asked::anonymous(repository), reference).await?,
+        Item::Named(reference) => registry.delete(&Asked::by_owner(repository), reference).await?,
         Item::Blob(digest) => registry.delete_blob(repository, digest).await?,
     }
     json(&json!({ "repository": repository, "removed": true }))

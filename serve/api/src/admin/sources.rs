@@ -89,7 +89,7 @@ fn pull_row(pull: &Pull) -> PullRow<'_> {
         from: &pull.from,
         user: match &pull.principal {
             Principal::User(name) => Some(name),
-            Principal::Anonymous => None,
+            Principal::Anonymous | Principal::Owner => None,
         },
         took_ms: milliseconds(pull.took),
     }

@@ -51,6 +51,7 @@ fn caller(principal: &Principal) -> Caller {
     };
     match principal {
         Principal::Anonymous => Caller::anonymous(),
+        Principal::Owner => Caller::administrator(),
         Principal::User(name) => Caller::with_rules(Some(name), vec![everything]),
     }
 }
