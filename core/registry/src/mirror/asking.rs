@@ -18,9 +18,10 @@ use crate::error::Error;
 use crate::inner::Inner;
 use crate::source::SourceError;
 
-/// The longest time for which a source may say nothing at all. Sources end by themselves long before; to export a
-/// large image from an engine takes minutes.
-const ANSWER_MAX: Duration = Duration::from_secs(10 * 60);
+/// The longest time for which a source may say nothing at all. Sources end by themselves before, and this is for one
+/// that does not: an engine's export waits ten minutes for its turn and a quarter of an hour for its first byte, and
+/// then for as long as it brings something.
+const ANSWER_MAX: Duration = Duration::from_secs(2 * 3600);
 
 /// Asks one source, and verifies what it gives.
 pub(super) type Ask<T> = Arc<dyn Fn(One) -> BoxFuture<'static, Reply<T>> + Send + Sync>;

@@ -84,16 +84,23 @@ fn each_pull_is_remembered_with_where_it_came_from() {
 }
 
 #[test]
-fn a_source_that_never_says_anything_is_given_up() {
-    let machine = machine(|runtime| {
-        let source = memory(runtime, "engine", Bring::InPlace);
-        source.slow_down(Duration::from_secs(24 * 3600));
-        [source]
-    });
-    let clock = machine.simulation.clock();
-    let given_up = machine.run(machine.registry.manifest(&asked("app"), &tagged("1"))).unwrap_err();
-    assert_eq!(clock.monotonic(), Duration::from_secs(600));
-    assert!(given_up.to_string().contains("engine: said nothing for 600 seconds"), "{given_up}");
+fn a_source_may_take_as_long_as_its_own_limits_let_it_and_not_for_ever() {
+    let pull = |latency: Duration| {
+        let machine = machine(|runtime| {
+            let source = memory(runtime, "engine", Bring::InPlace);
+            source.slow_down(latency);
+            [source]
+        });
+        let pulled = machine.run(machine.registry.manifest(&asked("app"), &tagged("1")));
+        (pulled.map(|manifest| manifest.digest), machine.simulation.clock().monotonic())
+    };
+    // An export that waits for its turn and for its first byte, and brings 45 GB.
+    let export = Duration::from_secs((10 + 15 + 15) * 60);
+    assert_eq!(pull(export), (Ok(app().0), export));
+    let (given_up, took) = pull(Duration::from_secs(24 * 3600));
+    assert_eq!(took, Duration::from_secs(2 * 3600));
+    let given_up = given_up.unwrap_err();
+    assert!(given_up.to_string().contains("engine: said nothing for 7200 seconds"), "{given_up}");
 }
 
 fn source_manifest_size(digest: &Digest) -> u64 {
