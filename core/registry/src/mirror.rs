@@ -27,7 +27,7 @@ use dockless_oci::{Digest, Reference};
 use dockless_runtime::{BoxFuture, MetricRegistry};
 use futures_util::FutureExt as _;
 
-use self::answer::One;
+use self::answer::{Found, One};
 use self::asking::{Ask, Asking};
 use self::flights::Flights;
 use self::member::{Answers, Member};
@@ -46,7 +46,7 @@ pub(crate) struct Mirror {
     /// Whether some source answers only some: then nobody gets what another one asked for.
     private: bool,
     manifests: Flights<Won<Manifest>>,
-    blobs: Flights<Won<BlobContent>>,
+    blobs: Flights<Won<Found>>,
     sizes: Flights<Won<u64>>,
     copies: Flights<Won<u64>>,
 }
@@ -97,12 +97,19 @@ impl Mirror {
         }
     }
 
-    /// A blob that some source has. It is verified, or verifies itself as it is read. Errors as those of
-    /// [`Mirror::manifest`].
+    /// A blob that some source has. It is verified, or verifies itself as it is read: then it is open for this one who
+    /// asks alone. Errors as those of [`Mirror::manifest`].
     pub(crate) async fn blob(&self, asked: &Asked, digest: &Digest) -> Result<Won<BlobContent>, Error> {
         let wanted = digest.clone();
-        let ask = move |one: One| one.blob(wanted.clone()).boxed();
-        self.ask(&self.blobs, Question::blob(asked, digest), Arc::new(ask)).await
+        let ask: Ask<Found> = Arc::new(move |one: One| one.blob(wanted.clone()).boxed());
+        let question = Question::blob(asked, digest);
+        let Won { content: found, source } = self.ask(&self.blobs, question.clone(), ask.clone()).await?;
+        if let Some(content) = found.take() {
+            return Ok(Won { content, source });
+        }
+        let own = self.begin(&question, &ask).await.map_err(|refused| refused.error)?;
+        let content = own.content.take().expect("nobody else has the answer to an asking of one's own");
+        Ok(Won { content, source: own.source })
     }
 
     /// The size of a blob that some source has, as the source states it: nothing is read to find out whether that is

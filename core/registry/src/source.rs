@@ -72,7 +72,8 @@ pub struct SourceTraits {
 
 /// A blob that a source has.
 pub enum SourceBlob {
-    /// The source reads it where it lies and verifies it as [`Blob::read`] promises: it is served from there.
+    /// The source reads it where it lies and verifies it as [`Blob::read`] promises: it is served from there, to one
+    /// client. Each call gives a reader of its own, which may go by what it gave before.
     InPlace(Blob),
     /// Bytes that nobody has verified. They go into the store and are verified there before anyone gets them.
     Foreign {

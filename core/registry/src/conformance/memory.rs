@@ -103,13 +103,17 @@ impl MemorySource {
         self.state().calls.values().map(|calls| calls.all).sum()
     }
 
-    /// The largest number of times that the same digest was asked at once, for the same principal. Tags are not counted:
-    /// each who asks for one wants to know what it points to now.
+    /// The largest number of times that the same was asked at once, for the same principal, of what one answer serves
+    /// all who ask: manifests by digest, and blobs that are sent.
     #[must_use]
     pub fn at_once_max(&self) -> usize {
+        let is_shared = |what: &str| match what.split_once(' ') {
+            Some(("blob", _)) => self.bring != Bring::InPlace,
+            _ => what.contains("sha256:"),
+        };
         let state = self.state();
-        let digests = state.calls.iter().filter(|((_, what), _)| what.contains("sha256:"));
-        digests.map(|(_, calls)| calls.at_once_max).max().unwrap_or_default()
+        let shared = state.calls.iter().filter(|((_, what), _)| is_shared(what));
+        shared.map(|(_, calls)| calls.at_once_max).max().unwrap_or_default()
     }
 
     /// How many calls for a manifest or a blob are under way.

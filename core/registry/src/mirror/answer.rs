@@ -1,6 +1,6 @@
 //! What one source can be asked, each with the check of its answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dockless_oci::{Digest, Reference};
 use dockless_runtime::BoxFuture;
@@ -11,7 +11,7 @@ use super::in_place::InPlace;
 use super::member::Member;
 use super::question::Question;
 use super::reply::Reply;
-use super::transfer::{Incoming, Transfer, bytes_of};
+use super::transfer::{IN_PLACE_WITHIN, Incoming, PROGRESS_WITHIN, Transfer, bytes_of};
 use super::verify;
 use crate::cache::ITEM_BYTES_MAX;
 use crate::content::{BlobBody, BlobContent, Manifest};
@@ -20,6 +20,26 @@ use crate::source::{Asked, SourceBlob};
 
 /// A manifest up to this size is hashed and read at once: that takes less than a tenth of a millisecond.
 const INLINE_BYTES_MAX: usize = 64 << 10;
+
+/// A blob as those get it who asked for it together.
+#[derive(Clone)]
+pub(super) enum Found {
+    /// The same for all of them.
+    Shared(BlobContent),
+    /// For the first of them who takes it: a reader in place knows up to where it was read in order, and gives bytes by
+    /// that before the whole was found right.
+    Once(Arc<Mutex<Option<BlobContent>>>),
+}
+
+impl Found {
+    /// The blob, unless it was for one and another one has it.
+    pub(super) fn take(self) -> Option<BlobContent> {
+        match self {
+            Self::Shared(content) => Some(content),
+            Self::Once(content) => content.lock().unwrap_or_else(PoisonError::into_inner).take(),
+        }
+    }
+}
 
 /// One source, and on whose behalf it is asked.
 pub(super) struct One {
@@ -49,7 +69,7 @@ impl One {
     }
 
     /// The blob: where it lies, or out of the store once it is there.
-    pub(super) async fn blob(self, digest: Digest) -> Reply<BlobContent> {
+    pub(super) async fn blob(self, digest: Digest) -> Reply<Found> {
         match self.member.source.blob(&self.asked, &digest).await {
             Ok(None) => Reply::No,
             Err(error) => Reply::Failed(error),
@@ -84,18 +104,21 @@ impl One {
 
     /// The size of the blob once the repository holds it.
     pub(super) async fn copy(self, digest: Digest) -> Reply<u64> {
-        let (size, bytes) = match self.member.source.blob(&self.asked, &digest).await {
+        let transfer = match self.member.source.blob(&self.asked, &digest).await {
             Ok(None) => return Reply::No,
             Err(error) => return Reply::Failed(error),
-            Ok(Some(SourceBlob::InPlace(blob))) => (Some(blob.size), bytes_of(blob, digest.clone())),
-            Ok(Some(SourceBlob::Foreign { size, bytes })) => (size, bytes),
+            Ok(Some(SourceBlob::InPlace(blob))) => {
+                let (size, bytes) = (Some(blob.size), bytes_of(blob, digest.clone()));
+                Transfer { progress_within: IN_PLACE_WITHIN, ..self.transfer(digest, true, size, bytes) }
+            }
+            Ok(Some(SourceBlob::Foreign { size, bytes })) => self.transfer(digest, true, size, bytes),
         };
-        Reply::Promise(size_of(self.transfer(digest, true, size, bytes)))
+        Reply::Promise(size_of(transfer))
     }
 
     /// A blob that is served from where it lies. A small one is read and checked before anybody hears of it, so that
     /// another source can help.
-    async fn in_place(self, blob: Blob, digest: Digest) -> Reply<BlobContent> {
+    async fn in_place(self, blob: Blob, digest: Digest) -> Reply<Found> {
         if blob.size <= ITEM_BYTES_MAX as u64 {
             return content(blob, &digest).await;
         }
@@ -103,12 +126,14 @@ impl One {
         let clock = self.inner.runtime.clock.clone();
         let question = Question::blob(&self.asked, &digest);
         let watched = InPlace { blob, digest, question, member: self.member, clock }.watched();
-        Reply::Good(BlobContent { size, body: BlobBody::File(watched) })
+        let content = BlobContent { size, body: BlobBody::File(watched) };
+        Reply::Good(Found::Once(Arc::new(Mutex::new(Some(content)))))
     }
 
     fn transfer(self, digest: Digest, link: bool, size: Option<u64>, bytes: Incoming) -> Transfer {
         let repository = self.asked.repository;
-        Transfer { inner: self.inner, member: self.member, repository, digest, link, size, bytes }
+        let (inner, member, progress_within) = (self.inner, self.member, PROGRESS_WITHIN);
+        Transfer { inner, member, repository, digest, link, size, bytes, progress_within }
     }
 }
 
@@ -123,13 +148,13 @@ fn size_of(transfer: Transfer) -> BoxFuture<'static, Reply<u64>> {
 }
 
 /// What is served of a blob that can be read: a small one from memory.
-async fn content(blob: Blob, digest: &Digest) -> Reply<BlobContent> {
+async fn content(blob: Blob, digest: &Digest) -> Reply<Found> {
     let size = blob.size;
     if size > ITEM_BYTES_MAX as u64 {
-        return Reply::Good(BlobContent { size, body: BlobBody::File(blob) });
+        return Reply::Good(Found::Shared(BlobContent { size, body: BlobBody::File(blob) }));
     }
     match verify::small_blob(&blob, digest).await {
-        Ok(bytes) => Reply::Good(BlobContent { size, body: BlobBody::Cached(bytes) }),
+        Ok(bytes) => Reply::Good(Found::Shared(BlobContent { size, body: BlobBody::Cached(bytes) })),
         Err(error) => Reply::Failed(error),
     }
 }

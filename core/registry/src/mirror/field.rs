@@ -38,6 +38,8 @@ impl Field {
                     (Standing::Rests, _) => field.left_out.push(member.resting()),
                     (standing, probe) => {
                         field.probes.extend(probe);
+                        let unreadable = member.is_known_to_be_unreadable(question, now);
+                        let standing = if unreadable { standing.max(Standing::Doubtful) } else { standing };
                         order.push((standing, member.traits.kind, source));
                     }
                 }

@@ -10,8 +10,8 @@ use super::health::{Health, Standing};
 use super::question::Question;
 use crate::source::{Source, SourceError, SourceTraits};
 
-/// For how long a source is not asked for a blob that it promised and that turned out to be damaged: long enough for a
-/// client to come back for the rest of it.
+/// For how long a source is not asked for a blob that it promised and that turned out to be damaged, and is asked last
+/// for one that could not be read: long enough for a client to come back for the rest of it.
 const DAMAGE_HOLDS: Duration = Duration::from_secs(60);
 
 /// What sources answered. The labels are those of the sources, which are few and do not change.
@@ -27,6 +27,8 @@ pub(super) struct Member {
     absences: Mutex<Absences>,
     /// What turned out to be damaged after it was promised.
     damages: Mutex<Absences>,
+    /// What could not be read after it was promised.
+    unreadable: Mutex<Absences>,
     answers: Answers,
 }
 
@@ -49,6 +51,7 @@ impl Member {
             traits,
             absences: Mutex::default(),
             damages: Mutex::default(),
+            unreadable: Mutex::default(),
             answers,
         })
     }
@@ -86,13 +89,23 @@ impl Member {
         lock(&self.damages).holds(&self.heard(question), now)
     }
 
-    /// A blob that it offered in place cannot be read to its end. Where that is for good, whoever comes back for the
-    /// rest gets it elsewhere.
+    /// Whether what it has of this could not be read a moment ago.
+    pub(super) fn is_known_to_be_unreadable(&self, question: &Question, now: Duration) -> bool {
+        lock(&self.unreadable).holds(&self.heard(question), now)
+    }
+
+    /// A blob that it offered in place cannot be read to its end. Whoever comes back for the rest gets it elsewhere;
+    /// where it is not damaged, perhaps also here.
     pub(super) fn failed_in_place(&self, question: &Question, now: Duration, error: &SourceError) {
         if matches!(error, SourceError::Damaged(_)) {
             lock(&self.damages).note(self.heard(question), now, DAMAGE_HOLDS);
+            return self.failed(question, now, Duration::ZERO, error);
         }
-        self.failed(question, now, Duration::ZERO, error);
+        // Whether the source answers is another matter, of which this tells neither good nor bad.
+        lock(&self.unreadable).note(self.heard(question), now, DAMAGE_HOLDS);
+        self.count("unreadable");
+        let (label, repository) = (&self.traits.label, &question.asked.repository);
+        tracing::warn!(source = %label, %repository, %error, "what a source has cannot be read");
     }
 
     /// It answered; `answer` is a word for the metric.

@@ -20,7 +20,11 @@ use crate::source::SourceError;
 
 /// How long a source may take for [`PROGRESS_BYTES`] more: slower than that is a stall, so a transfer takes at most
 /// this much for each of them.
-const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const PROGRESS_WITHIN: Duration = Duration::from_secs(20);
+
+/// The same for a blob that is read where it lies. Its source reads each file of a layer to its end before the first
+/// byte of it leaves: this is enough for one of 180 GB at 100 MB/s.
+pub(super) const IN_PLACE_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// See [`PROGRESS_WITHIN`]: together about 3 KiB a second, less than the slowest link over which images are pulled.
 const PROGRESS_BYTES: u64 = 64 << 10;
@@ -40,6 +44,8 @@ pub(super) struct Transfer {
     /// What the source states.
     pub(super) size: Option<u64>,
     pub(super) bytes: Incoming,
+    /// How long they may stand still.
+    pub(super) progress_within: Duration,
 }
 
 /// Bytes of a blob on their way, in order.
@@ -143,7 +149,7 @@ impl Transfer {
         let mut writer = self.inner.blobs.append(id, Some(0)).await?;
         let clock = self.inner.runtime.clock.clone();
         let (mut received, mut progress_from) = (0, 0);
-        let mut until = clock.monotonic() + PROGRESS_WITHIN;
+        let mut until = clock.monotonic() + self.progress_within;
         loop {
             let left = until.saturating_sub(clock.monotonic());
             if left.is_zero() {
@@ -166,7 +172,7 @@ impl Transfer {
             })?;
             if received - progress_from >= PROGRESS_BYTES {
                 progress_from = received;
-                until = clock.monotonic() + PROGRESS_WITHIN;
+                until = clock.monotonic() + self.progress_within;
             }
         }
         writer.close().await?;

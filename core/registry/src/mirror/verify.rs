@@ -62,7 +62,8 @@ pub(super) async fn small_blob(blob: &Blob, digest: &Digest) -> Result<Bytes, So
 pub(super) fn of_read(error: StoreError, digest: &Digest) -> SourceError {
     match error {
         StoreError::Damaged(_) => SourceError::Damaged(format!("the blob {digest} is damaged")),
-        other => SourceError::Unavailable(format!("the blob {digest} cannot be read: {other}")),
+        // A file fails, or goes while it is read: that says nothing about the rest of what the source has.
+        other => SourceError::Refused(format!("the blob {digest} cannot be read: {other}")),
     }
 }
 

@@ -3,6 +3,7 @@
 mod askings;
 mod fixture;
 mod front;
+mod in_place;
 mod lists;
 mod pulls;
 mod pushes;

@@ -80,9 +80,13 @@ fn when_nobody_says_anything_the_answer_names_each_and_why() {
 
 /// A machine with one source of which a "no" holds, and the source.
 fn forgetful(holds: Duration) -> (Machine, Arc<MemorySource>) {
+    bringing(Bring::InPlace, holds)
+}
+
+fn bringing(bring: Bring, holds: Duration) -> (Machine, Arc<MemorySource>) {
     let mut source = None;
     let machine = machine(|runtime| {
-        let made = MemorySource::with_absence(runtime.clone(), "peer", Bring::InPlace, Vec::new(), holds);
+        let made = MemorySource::with_absence(runtime.clone(), "peer", bring, Vec::new(), holds);
         source = Some(made.clone());
         [made]
     });
@@ -119,7 +123,7 @@ fn where_names_come_and_go_at_any_moment_a_no_is_never_believed() {
 
 #[test]
 fn many_who_want_the_same_cost_one_asking() {
-    let (machine, source) = forgetful(Duration::ZERO);
+    let (machine, source) = bringing(Bring::Foreign, Duration::ZERO);
     source.offer(offers());
     source.slow_down(seconds(5));
     let (manifest, blobs) = app();
