@@ -121,14 +121,14 @@ impl Saves {
         let turn = timeout(&*self.runtime.clock, TURN_TIME_MAX, self.turns.acquire()).await;
         let _turn =
             turn.map_err(|_| SourceError::Refused("the engine exports other images; try later".into()))?;
-        // Another image that was exported meanwhile may have brought it all.
-        let mut kept = BTreeMap::new();
-        if let Some(wanted) = &order.wanted {
-            kept = self.pin(wanted).await?;
-            if kept.len() == wanted.len() {
-                return Ok(Arc::new(kept));
-            }
+        // Another image that was exported meanwhile may have brought it all. A part of it is not held: it comes again,
+        // and may have to make room for itself.
+        if let Some(wanted) = &order.wanted
+            && let Some(held) = self.held(wanted).await?
+        {
+            return Ok(held);
         }
+        let mut kept = BTreeMap::new();
         let Order { image, path, reason, .. } = order;
         tracing::info!(%image, reason, "an image is exported by its engine");
         self.begun.inc();

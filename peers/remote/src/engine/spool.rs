@@ -60,7 +60,7 @@ struct Pinned {
     inside: Arc<Inside>,
     digest: Digest,
     blob: Blob,
-    _pin: Pin,
+    pin: Pin,
 }
 
 impl Spool {
@@ -95,11 +95,11 @@ impl Spool {
         let store = self.inside.store().await?;
         let Some(pin) = self.inside.shelf().pin(digest) else { return Ok(None) };
         let Some(blob) = store.open(digest).await.map_err(|error| self.inside.failed(&error))? else {
-            self.inside.forget(digest);
+            self.inside.forget(digest, &pin);
             return Ok(None);
         };
         let (inside, digest, size) = (self.inside.clone(), digest.clone(), blob.size);
-        Ok(Some(Blob::new(size, Arc::new(Pinned { inside, digest, blob, _pin: pin }))))
+        Ok(Some(Blob::new(size, Arc::new(Pinned { inside, digest, blob, pin }))))
     }
 
     /// Makes room for a file of `size` bytes and begins it.
@@ -192,12 +192,17 @@ impl Inside {
             let (inside, store) = (self.clone(), self.store().await?);
             self.to_the_end("make room for an image", async move {
                 let _changing = changing;
+                let mut result = Ok(());
                 for (digest, size) in victims {
-                    let removed = store.remove(&digest).await;
-                    inside.shelf().bytes -= size;
-                    removed.map_err(|error| inside.failed(&error))?;
+                    match store.remove(&digest).await {
+                        Ok(_) => inside.shelf().bytes -= size,
+                        Err(error) => {
+                            inside.shelf().put_back(digest, size);
+                            result = Err(inside.failed(&error));
+                        }
+                    }
                 }
-                Ok(())
+                result
             })
             .await?;
         }
@@ -226,13 +231,9 @@ impl Inside {
         ))
     }
 
-    /// Takes a blob off the shelf whose file is gone.
-    fn forget(&self, digest: &Digest) {
-        {
-            let mut shelf = self.shelf();
-            let size = shelf.held.remove(digest).map_or(0, |held| held.size);
-            shelf.bytes -= size;
-        }
+    /// Takes a blob off the shelf whose file is gone; another one that came since stays.
+    fn forget(&self, digest: &Digest, pin: &Pin) {
+        self.shelf().forget(digest, pin);
         self.show();
     }
 
@@ -258,7 +259,7 @@ impl BlobRead for Pinned {
         let read = self.blob.read(offset, max).await;
         if let Err(StoreError::Damaged(_)) = read {
             // The next one who asks has it exported again.
-            self.inside.forget(&self.digest);
+            self.inside.forget(&self.digest, &self.pin);
         }
         read
     }

@@ -28,7 +28,7 @@ pub(super) struct Held {
 pub(crate) struct Pin {
     /// Bytes of the blob.
     pub(crate) size: u64,
-    _pin: Arc<()>,
+    held: Arc<()>,
 }
 
 impl Shelf {
@@ -37,7 +37,20 @@ impl Shelf {
         self.now += 1;
         let held = self.held.get_mut(digest)?;
         held.used = self.now;
-        Some(Pin { size: held.size, _pin: held.pin.clone() })
+        Some(Pin { size: held.size, held: held.pin.clone() })
+    }
+
+    /// Takes off the shelf what is held by this pin.
+    pub(super) fn forget(&mut self, digest: &Digest, pin: &Pin) {
+        if self.held.get(digest).is_some_and(|held| Arc::ptr_eq(&held.pin, &pin.held)) {
+            self.bytes -= self.held.remove(digest).map_or(0, |held| held.size);
+        }
+    }
+
+    /// Puts back what was taken off and could not be removed. Its bytes still count.
+    pub(super) fn put_back(&mut self, digest: Digest, size: u64) {
+        let used = self.now;
+        self.held.insert(digest, Held { size, used, pin: Arc::default() });
     }
 
     /// Takes off the shelf what has to go before `size` more bytes fit; its bytes count until its file is gone. `None`,

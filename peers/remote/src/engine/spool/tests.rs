@@ -159,6 +159,43 @@ fn a_damaged_file_is_never_given_and_can_be_filled_again() {
 }
 
 #[test]
+fn one_who_finds_damage_late_leaves_what_was_filled_meanwhile() {
+    let simulation = Simulation::new(9);
+    let (disk, spool) = (simulation.disk(), spool(&simulation, 10_000));
+    let digest = content(1, 1000).1;
+    simulation.block_on(async {
+        drop(put(&spool, 1, 1000).await.unwrap());
+        let file = disk.open(&blob_path(&digest), OpenMode::ReadWrite).unwrap();
+        write_all_at(&*file, b"x", 500).unwrap();
+        let [one, two] =
+            [spool.open(&digest).await, spool.open(&digest).await].map(|blob| blob.unwrap().unwrap());
+        assert!(one.read(0, 1000).await.is_err());
+        put(&spool, 1, 1000).await.unwrap();
+        assert!(two.read(0, 1000).await.is_err());
+        assert!(has(&spool, 1, 1000).await);
+        assert_eq!(spool.inside.gauge.get(), 1000);
+    });
+}
+
+#[test]
+fn what_could_not_be_removed_stays_on_the_shelf() {
+    let simulation = Simulation::new(10);
+    let (disk, spool) = (simulation.disk(), spool(&simulation, 3000));
+    simulation.block_on(async {
+        for seed in 1..=3 {
+            put(&spool, seed, 1000).await.unwrap();
+        }
+        // A directory is no file that can be removed.
+        let path = blob_path(&content(1, 1000).1);
+        disk.remove(&path).unwrap();
+        disk.create_dir_all(&path.join("in-the-way")).unwrap();
+        assert!(put(&spool, 4, 2000).await.is_err());
+        assert!(has(&spool, 1, 1000).await && !has(&spool, 2, 1000).await && has(&spool, 3, 1000).await);
+        assert_eq!((spool.inside.shelf().bytes, spool.inside.gauge.get()), (2000, 2000));
+    });
+}
+
+#[test]
 fn a_file_that_an_operator_removed_is_missed_and_not_more() {
     let simulation = Simulation::new(8);
     let (disk, spool) = (simulation.disk(), spool(&simulation, 10_000));
