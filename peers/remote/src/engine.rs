@@ -12,6 +12,7 @@ mod manifest;
 pub(crate) mod name;
 mod recent;
 mod saves;
+mod search;
 mod settings;
 mod socket;
 mod spool;
@@ -35,8 +36,9 @@ use dockless_runtime::{BoxFuture, Runtime};
 use current::Current;
 use driver::{Driver, EngineTraits, Image};
 use ground::Ground;
-use name::{EngineName, Version, candidates, listed};
+use name::{Version, candidates, listed, listed_among};
 use recent::Recent;
+use search::Search;
 
 pub use load::{Load, LoadError, LoadManifest};
 pub use settings::{EngineAddress, EngineAddressError, EngineSettings, Share};
@@ -53,12 +55,8 @@ pub struct Engine {
     current: Arc<Current>,
     /// Under which name of the engine a digest was last found. A hint: it is asked for anew.
     places: Recent<(RepositoryName, Option<Box<str>>, Digest), String>,
-}
-
-/// The driver in use, and the engine's repositories that a request may mean.
-struct Search {
-    driver: Arc<dyn Driver>,
-    repositories: Vec<String>,
+    /// Under which name the last manifest of a repository was found: most digests asked for next are parts of it.
+    pulled: Recent<(RepositoryName, Option<Box<str>>), String>,
 }
 
 impl Engine {
@@ -79,7 +77,14 @@ impl Engine {
             private: access.has_rules(),
         };
         let current = Arc::new(Current::new(ground));
-        Self { traits, share: settings.share, access, current, places: Recent::default() }
+        Self {
+            traits,
+            share: settings.share,
+            access,
+            current,
+            places: Recent::default(),
+            pulled: Recent::default(),
+        }
     }
 
     /// Puts an image into the engine under the name that a pull of its repository and tag looks for first, in place of
@@ -128,86 +133,14 @@ impl Engine {
         images.iter().filter(is_shared).count() as u64
     }
 
-    /// Notes when an engine is lost.
+    /// Notes when an engine is lost, or may be another one.
     fn noted<T>(&self, search: &Search, result: Result<T, SourceError>) -> Result<T, SourceError> {
-        if let Err(SourceError::Unavailable(_)) = &result {
-            self.current.lost(&search.driver);
+        match &result {
+            Err(SourceError::Unavailable(_)) => self.current.lost(&search.driver),
+            Err(SourceError::Damaged(_)) => self.current.doubt(&search.driver),
+            _ => {}
         }
         result
-    }
-
-    /// The first of the images that may be meant in which `look` finds the digest.
-    async fn first<'a, T>(
-        &'a self,
-        search: &'a Search,
-        asked: &Asked,
-        digest: &Digest,
-        look: impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>> + Send + Sync,
-    ) -> Result<Option<T>, SourceError> {
-        let key = (asked.repository.clone(), asked.namespace.clone(), digest.clone());
-        // Who found it there may have been allowed more than the one who asks now.
-        let is_meant = |name: &String| {
-            let name = EngineName::parse(name);
-            name.is_some_and(|name| search.repositories.contains(&name.repository))
-        };
-        if let Some(name) = self.places.get(&key).filter(is_meant)
-            && let Some(image) = search.driver.image(&name).await?
-            && let Some(found) = look(image).await?
-        {
-            return Ok(Some(found));
-        }
-        let images = search.driver.images().await?;
-        for repository in &search.repositories {
-            for image in &images {
-                let Some(name) = image.name_in(repository) else { continue };
-                if let Some(found) = look(image.clone()).await? {
-                    self.places.insert(key, name.to_string());
-                    return Ok(Some(found));
-                }
-            }
-        }
-        Ok(None)
-    }
-}
-
-impl Search {
-    async fn tagged(&self, tag: &Tag) -> Result<Option<Manifest>, SourceError> {
-        for repository in &self.repositories {
-            if let Some(image) = self.driver.image(&format!("{repository}:{tag}")).await? {
-                return self.driver.manifest(&image).await;
-            }
-        }
-        Ok(None)
-    }
-
-    async fn tags(&self) -> Result<Option<Vec<Tag>>, SourceError> {
-        let images = self.driver.images().await?;
-        let names = images.iter().flat_map(Image::parsed_names);
-        let tags: BTreeSet<_> = names
-            .filter(|name| self.repositories.contains(&name.repository))
-            .filter_map(EngineName::tag)
-            .collect();
-        Ok((!tags.is_empty()).then(|| tags.into_iter().collect()))
-    }
-}
-
-impl Image {
-    fn parsed_names(&self) -> impl Iterator<Item = EngineName> {
-        self.names.iter().filter_map(|name| EngineName::parse(name))
-    }
-
-    /// A name of this image in a completed repository.
-    fn name_in(&self, repository: &str) -> Option<EngineName> {
-        self.parsed_names().find(|name| name.repository == repository)
-    }
-}
-
-impl EngineName {
-    fn tag(self) -> Option<Tag> {
-        match self.version {
-            Version::Tag(tag) => Some(tag),
-            Version::Digest(_) => None,
-        }
     }
 }
 
@@ -220,7 +153,7 @@ impl Source for Engine {
     async fn manifest(&self, asked: &Asked, reference: &Reference) -> Result<Option<Manifest>, SourceError> {
         let Some(search) = self.search(asked).await? else { return Ok(None) };
         let found = match reference {
-            Reference::Tag(tag) => search.tagged(tag).await,
+            Reference::Tag(tag) => self.tagged(&search, asked, tag).await,
             Reference::Digest(digest) => {
                 let (driver, wanted) = (&search.driver, digest.clone());
                 let look = |image| child(driver.clone(), image, wanted.clone());
@@ -243,7 +176,7 @@ impl Source for Engine {
         self.noted(&search, tags)
     }
 
-    async fn repositories(&self, _principal: &Principal) -> Result<Vec<RepositoryName>, SourceError> {
+    async fn repositories(&self, principal: &Principal) -> Result<Vec<RepositoryName>, SourceError> {
         if self.share == Share::None {
             return Ok(Vec::new());
         }
@@ -252,14 +185,18 @@ impl Source for Engine {
         let images = search.driver.images().await;
         let images = self.noted(&search, images)?;
         let local = search.driver.traits().names_local;
-        let names = images
-            .iter()
-            .flat_map(Image::parsed_names)
-            .filter(|name| matches!(name.version, Version::Tag(_)));
-        let listed = names.filter_map(|name| listed(&name.repository, local));
-        let shared: BTreeSet<_> =
-            listed.filter(|repository| self.share.allows(repository.as_str())).collect();
-        Ok(shared.into_iter().collect())
+        let names = images.iter().flat_map(Image::parsed_names);
+        let tagged = names.filter(|name| matches!(name.version, Version::Tag(_)));
+        let repositories: BTreeSet<_> = tagged.map(|name| name.repository).collect();
+        let may_see = |repository: &&String| {
+            let name = ruled(repository, local);
+            self.share.allows(&name) && self.access.may_pull(principal, &name)
+        };
+        let shared = repositories.iter().filter(may_see);
+        let listed: BTreeSet<_> = shared
+            .filter_map(|repository| listed_among(repository, local, |other| repositories.contains(other)))
+            .collect();
+        Ok(listed.into_iter().collect())
     }
 
     async fn status(&self) -> SourceStatus {
@@ -276,7 +213,7 @@ impl Source for Engine {
             }
         };
         let images = driver.images().await;
-        if images.is_err() {
+        if let Err(SourceError::Unavailable(_)) = &images {
             self.current.lost(&driver);
         }
         let EngineTraits { description, note, names_local } = driver.traits().clone();

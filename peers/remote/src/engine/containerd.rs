@@ -19,6 +19,7 @@ pub(crate) mod walk;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,28 +57,49 @@ pub(crate) struct Containerd {
     transfers: Transfers,
 }
 
-impl Containerd {
-    /// The driver for the containerd that answers at the socket.
+/// What a containerd says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    version: String,
+    /// Where it keeps its blobs, or why that is not known.
+    content: Result<PathBuf, String>,
+}
+
+impl About {
+    /// What the containerd behind the socket says.
     ///
     /// # Errors
-    /// [`SourceError::Unavailable`]: nobody answers, or nobody who speaks like containerd.
-    pub(crate) async fn new(ground: Arc<Ground>) -> Result<Self, SourceError> {
-        let services = Services::new(Channel::new(ground.runtime.clone(), ground.socket.clone()));
-        let description = format!("containerd {}", services.version().await?);
-        let directory = match services.content_directory().await {
-            Ok(Some(root)) => Directory::open(ground.runtime.clone(), ground.files.clone(), vec![root]).await,
-            Ok(None) => Err("it does not say where it keeps them".to_owned()),
+    /// [`SourceError`]: nobody answers, or nobody who speaks like containerd.
+    pub(crate) async fn of(ground: &Ground) -> Result<Self, SourceError> {
+        let services = services(ground);
+        let version = services.version().await?;
+        let content = match services.content_directory().await {
+            Ok(root) => root.ok_or_else(|| "it does not say where it keeps them".to_owned()),
             Err(error) => Err(error.to_string()),
         };
-        if let Err(reason) = &directory {
-            tracing::info!(engine = %ground.address, reason, "blobs are read through the socket");
-        }
+        Ok(Self { version, content })
+    }
+}
+
+fn services(ground: &Ground) -> Services {
+    Services::new(Channel::new(ground.runtime.clone(), ground.socket.clone()))
+}
+
+impl Containerd {
+    /// The driver for the containerd that says this of itself.
+    pub(crate) async fn new(ground: Arc<Ground>, about: &About) -> Self {
+        let services = services(&ground);
+        let description = format!("containerd {}", about.version);
+        let directory = match about.content.clone() {
+            Ok(root) => Directory::open(ground.runtime.clone(), ground.files.clone(), vec![root]).await,
+            Err(reason) => Err(reason),
+        };
         let spool = ground.saves.spool().clone();
         let transfers = Transfers::new(ground.runtime.clone(), services.clone(), spool);
         let note = directory.as_ref().err();
         let note = note.map(|reason| format!("blobs are read through the socket and kept a while: {reason}"));
         let traits = EngineTraits { description, note, names_local: false };
-        Ok(Self { ground, services, traits, directory, transfers })
+        Self { ground, services, traits, directory, transfers }
     }
 
     /// Where the blobs of an image are read. A directory that can be read here may be another machine's, or another

@@ -19,10 +19,11 @@ use dockless_registry::{Blob, Manifest, SourceError};
 use self::api::{About, Version};
 use self::names::Names;
 use self::storage::Storage;
+use super::containerd::content::Content;
 use super::driver::{Driver, EngineTraits, Image};
 use super::ground::Ground;
 use super::load::{self, Load, LoadError, archive};
-use super::manifest::{Part, manifest};
+use super::manifest::{Part, check_config, manifest};
 use super::saves::{Order, Saved};
 use crate::layer::LayerError;
 
@@ -41,9 +42,6 @@ impl Docker {
         let podman = version.is_podman();
         let storage =
             Storage::open(ground.runtime.clone(), podman, Path::new(&about.root), &about.driver).await;
-        if let Err(reason) = &storage {
-            tracing::info!(engine = %ground.address, reason, "layers are exported by the engine");
-        }
         let name = if podman { "podman" } else { "docker" };
         let description = format!("{name} {}, {}", version.version, about.driver);
         let note = storage.as_ref().err();
@@ -74,6 +72,7 @@ impl Docker {
         let storage = self.storage.as_ref().map_err(Clone::clone)?;
         let words = |error: LayerError| error.to_string();
         let config = storage.config(&image.id).await.map_err(words)?.ok_or("its config is not there")?;
+        check_config(&config, diff_ids)?;
         let config = Part { digest: image.id.clone(), size: config.len() as u64 };
         let mut layers = Vec::with_capacity(diff_ids.len());
         for place in storage.layers(diff_ids).await.map_err(words)? {
@@ -115,6 +114,20 @@ impl Docker {
         self.ground.saves.save(&self.ground.socket, order).await
     }
 
+    /// The manifest, by what was saved.
+    async fn manifest_of(
+        &self,
+        image: &Image,
+        diff_ids: &[Digest],
+        saved: &Saved,
+    ) -> Result<Manifest, SourceError> {
+        let config = Content::manifest(self.ground.saves.spool(), &image.id).await?;
+        check_config(&config.unwrap_or_default(), diff_ids)
+            .map_err(|why| SourceError::Damaged(format!("the engine's image {}: {why}", image.id)))?;
+        let part = |digest: &Digest| Part { digest: digest.clone(), size: saved[digest].size };
+        Ok(manifest(&part(&image.id), &diff_ids.iter().map(part).collect::<Vec<_>>()))
+    }
+
     /// The manifest, where that takes no export.
     async fn manifest_at_hand(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, Problem> {
         if let Some(known) = self.ground.manifests.get(&image.id) {
@@ -124,7 +137,8 @@ impl Docker {
             Ok(made) => made,
             Err(reason) => {
                 let held = self.ground.saves.held(&wanted(image, diff_ids)).await.map_err(Problem::Failed)?;
-                manifest_of(image, diff_ids, &held.ok_or(Problem::NeedsExport(reason))?)
+                let held = held.ok_or(Problem::NeedsExport(reason))?;
+                self.manifest_of(image, diff_ids, &held).await.map_err(Problem::Failed)?
             }
         };
         self.ground.manifests.insert(image.id.clone(), made.clone());
@@ -142,12 +156,6 @@ enum Problem {
 /// All blobs of an image.
 fn wanted(image: &Image, diff_ids: &[Digest]) -> BTreeSet<Digest> {
     diff_ids.iter().chain([&image.id]).cloned().collect()
-}
-
-/// The manifest, by what was saved.
-fn manifest_of(image: &Image, diff_ids: &[Digest], saved: &Saved) -> Manifest {
-    let part = |digest: &Digest| Part { digest: digest.clone(), size: saved[digest].size };
-    manifest(&part(&image.id), &diff_ids.iter().map(part).collect::<Vec<_>>())
 }
 
 #[async_trait]
@@ -174,7 +182,7 @@ impl Driver for Docker {
             Err(Problem::NeedsExport(reason)) => reason,
         };
         let Some(saved) = self.save(image, &diff_ids, reason).await? else { return Ok(None) };
-        let made = manifest_of(image, &diff_ids, &saved);
+        let made = self.manifest_of(image, &diff_ids, &saved).await?;
         self.ground.manifests.insert(image.id.clone(), made.clone());
         Ok(Some(made))
     }

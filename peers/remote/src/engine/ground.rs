@@ -1,6 +1,7 @@
 //! What the drivers of one engine stand on; it outlives the engine's restarts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dockless_oci::Digest;
 use dockless_registry::Manifest;
@@ -27,6 +28,9 @@ pub(crate) struct Ground {
     pub(crate) layers_of: Recent<Digest, Arc<[Digest]>>,
     /// The manifest that was made for an image, by its id.
     pub(crate) manifests: Recent<Digest, Manifest>,
+    /// What an export of an image did not bring though the image needs it: the image's id, the digest of what was asked
+    /// for, and when it was.
+    pub(crate) lacking: Recent<(Digest, Digest), Duration>,
     /// Blobs of containerd that were read in place.
     pub(crate) files: Arc<Files>,
     /// Manifests that containerd keeps.
@@ -47,6 +51,7 @@ impl Ground {
             saves: Saves::new(runtime.clone(), spool, begun, failed),
             layers_of: Recent::default(),
             manifests: Recent::default(),
+            lacking: Recent::default(),
             files: Arc::default(),
             facts: Recent::default(),
             runtime,

@@ -1,4 +1,4 @@
-//! Finds out which engine answers at a socket.
+//! Finds out which engine answers at a socket, and whether it is still that one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,25 +6,44 @@ use std::time::Duration;
 use dockless_registry::SourceError;
 use dockless_runtime::timeout;
 
-use super::containerd::Containerd;
 use super::containerd::docker::DockerOverContainerd;
+use super::containerd::{self, Containerd};
 use super::docker::Docker;
 use super::docker::api::{ABOUT_BYTES_MAX, About, Version};
 use super::driver::Driver;
 use super::ground::Ground;
-use super::socket::SocketError;
+use super::socket::{Socket, SocketError};
 
 /// How long it may take to find out: an engine that works says what it is at once, even a busy one.
 const ASK_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// The driver for the engine behind the socket.
+/// An engine that was found, and its driver.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) driver: Arc<dyn Driver>,
+    kind: Arc<Kind>,
+}
+
+/// What an engine says of itself: how it is read follows from that.
+enum Kind {
+    /// docker or podman.
+    Docker(Version, About),
+    Containerd(containerd::About),
+}
+
+/// The driver for the engine behind the socket: the one `before`, if that engine still answers there.
 ///
 /// # Errors
 /// [`SourceError::Unavailable`]: nobody answers, or nobody we know.
-pub(super) async fn find(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceError> {
+pub(super) async fn find(ground: Arc<Ground>, before: Option<Known>) -> Result<Known, SourceError> {
     let (clock, address) = (ground.runtime.clock.clone(), ground.address.clone());
-    let found = timeout(&*clock, ASK_TIME_MAX, ask(ground)).await;
-    let found = found.unwrap_or_else(|_| {
+    let found = timeout(&*clock, ASK_TIME_MAX, async {
+        match before {
+            Some(known) if known.kind.is_still_at(&ground).await => Ok(known),
+            _ => Ok(Kind::at(&ground).await?.known(ground).await),
+        }
+    });
+    let found = found.await.unwrap_or_else(|_| {
         let seconds = ASK_TIME_MAX.as_secs();
         Err(SourceError::Unavailable(format!(
             "the engine at {address} did not say what it is within {seconds} s: does it hang?"
@@ -37,19 +56,47 @@ pub(super) async fn find(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceE
     })
 }
 
-async fn ask(ground: Arc<Ground>) -> Result<Arc<dyn Driver>, SourceError> {
-    let unknown = |what: &str| SourceError::Unavailable(format!("the engine at {} {what}", ground.address));
-    let version = match ground.socket.json::<Version>("/version", ABOUT_BYTES_MAX).await {
-        // gRPC needs HTTP/2, and says so to a request of HTTP/1.1 in frames that are none of that.
-        Err(SocketError::Foreign(_)) => return Ok(Arc::new(Containerd::new(ground).await?)),
-        version => version?,
-    };
-    let about: Option<About> = ground.socket.json("/info", ABOUT_BYTES_MAX).await?;
-    let (Some(version), Some(about)) = (version, about) else {
-        return Err(unknown("is neither docker nor podman nor containerd"));
-    };
-    if about.has_containerd_store() {
-        return Ok(Arc::new(DockerOverContainerd::new(ground, &version, &about).await));
+impl Kind {
+    async fn at(ground: &Ground) -> Result<Self, SourceError> {
+        let version = match ground.socket.json::<Version>("/version", ABOUT_BYTES_MAX).await {
+            // gRPC needs HTTP/2, and says so to a request of HTTP/1.1 in frames that are none of that.
+            Err(SocketError::Foreign(_)) => {
+                return Ok(Self::Containerd(containerd::About::of(ground).await?));
+            }
+            version => version?,
+        };
+        match (version, about(&ground.socket).await?) {
+            (Some(version), Some(about)) => Ok(Self::Docker(version, about)),
+            _ => Err(SourceError::Unavailable(format!(
+                "the engine at {} is neither docker nor podman nor containerd",
+                ground.address
+            ))),
+        }
     }
-    Ok(Arc::new(Docker::new(ground.clone(), &version, &about).await))
+
+    /// Whether the engine at the socket says of itself what this one said.
+    async fn is_still_at(&self, ground: &Ground) -> bool {
+        match self {
+            Self::Docker(version, before) => {
+                let now = about(&ground.socket).await.ok().flatten();
+                now.is_some_and(|now| now.is_same(before, version.is_podman()))
+            }
+            Self::Containerd(before) => containerd::About::of(ground).await.is_ok_and(|now| now == *before),
+        }
+    }
+
+    async fn known(self, ground: Arc<Ground>) -> Known {
+        let driver: Arc<dyn Driver> = match &self {
+            Self::Docker(version, about) if about.has_containerd_store() => {
+                Arc::new(DockerOverContainerd::new(ground, version, about).await)
+            }
+            Self::Docker(version, about) => Arc::new(Docker::new(ground, version, about).await),
+            Self::Containerd(about) => Arc::new(Containerd::new(ground, about).await),
+        };
+        Known { driver, kind: Arc::new(self) }
+    }
+}
+
+async fn about(socket: &Socket) -> Result<Option<About>, SocketError> {
+    socket.json("/info", ABOUT_BYTES_MAX).await
 }

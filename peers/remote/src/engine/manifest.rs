@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use dockless_oci::{Digest, media_type};
 use dockless_registry::Manifest;
+use serde::Deserialize;
 
 /// Content by digest and size in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,33 @@ pub(crate) fn manifest(config: &Part, layers: &[Part]) -> Manifest {
     );
     let bytes = Bytes::from(text);
     Manifest { digest: Digest::sha256(&bytes), media_type: media_type::OCI_MANIFEST.to_owned(), bytes }
+}
+
+/// A config, as far as it is looked at.
+#[derive(Deserialize)]
+struct Config {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Option<Vec<Digest>>,
+}
+
+/// Whether these bytes are the config of an image with these layers. An engine that keeps manifests also calls by one
+/// digest what has layers, but that is none of a config.
+///
+/// # Errors
+/// Why not, in words.
+pub(crate) fn check_config(config: &[u8], diff_ids: &[Digest]) -> Result<(), String> {
+    let read: Config =
+        serde_json::from_slice(config).map_err(|error| format!("its config cannot be read: {error}"))?;
+    if read.rootfs.diff_ids.unwrap_or_default() == diff_ids {
+        Ok(())
+    } else {
+        Err("its config has other layers than the engine says".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +91,21 @@ mod tests {
             manifest(&part(b"{}"), &[]).digest.as_str(),
             "sha256:f20c43161d73848408ef247f0ec7111b19fe58ffebc0cbcaa0d2c8bda4967268"
         );
+    }
+
+    #[test]
+    fn a_config_has_the_layers_of_the_image() {
+        let layers = [Digest::sha256(b"one"), Digest::sha256(b"two")];
+        let config = format!(r#"{{"os":"linux","rootfs":{{"diff_ids":["{}","{}"]}}}}"#, layers[0], layers[1]);
+        assert_eq!(check_config(config.as_bytes(), &layers), Ok(()));
+        assert!(check_config(config.as_bytes(), &layers[..1]).is_err());
+        for none in [r#"{"rootfs":{"type":"layers"}}"#, r#"{"rootfs":{"diff_ids":null}}"#] {
+            assert_eq!(check_config(none.as_bytes(), &[]), Ok(()));
+            assert!(check_config(none.as_bytes(), &layers).is_err(), "{none}");
+        }
+        let of_a_manifest = manifest(&part(b"{}"), &[part(b"one"), part(b"two")]).bytes;
+        assert!(check_config(&of_a_manifest, &layers).is_err());
+        assert!(check_config(b"no JSON", &[]).is_err() && check_config(b"{}", &[]).is_err());
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! | `localhost_5000/app:1` | `localhost:5000/app:1`; else `docker.io/localhost_5000/app:1` |
 //! | any, with `?ns=ghcr.io` | `ghcr.io/<path>` |
 //!
-//! Lists use the first spelling of the first column that leads back to the image. A host with upper case letters has
-//! none.
+//! Lists use the shortest spelling of the first column that leads back to the image, and not to that of another
+//! repository first. A host with upper case letters has none.
 
 #[cfg(test)]
 mod tests;
@@ -99,8 +99,17 @@ pub(crate) fn candidates(asked: &Asked, local: bool) -> Vec<String> {
     meant
 }
 
-/// How lists spell a completed repository of an engine; `None` when no spelling leads to it.
+/// What a completed repository of an engine is called here; `None` when no spelling leads to it.
 pub(crate) fn listed(repository: &str, local: bool) -> Option<RepositoryName> {
+    listed_among(repository, local, |_| false)
+}
+
+/// As [`listed`], in an engine that has other repositories too: the short spelling may lead to one of those.
+pub(crate) fn listed_among(
+    repository: &str,
+    local: bool,
+    is_there: impl Fn(&str) -> bool,
+) -> Option<RepositoryName> {
     let (host, path) = repository.split_once('/')?;
     let complete = format!("{}/{path}", host.replacen(':', "_", 1));
     let short = match host {
@@ -110,7 +119,13 @@ pub(crate) fn listed(repository: &str, local: bool) -> Option<RepositoryName> {
     };
     [short, &complete]
         .into_iter()
-        .find(|spelling| spelled(spelling, local).iter().any(|candidate| candidate == repository))
+        .find(|spelling| {
+            let meant = spelled(spelling, local);
+            meant
+                .iter()
+                .find(|meant| *meant == repository || is_there(meant))
+                .is_some_and(|meant| meant == repository)
+        })
         .and_then(|spelling| RepositoryName::parse(spelling).ok())
 }
 

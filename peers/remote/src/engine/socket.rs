@@ -211,8 +211,8 @@ impl Socket {
     /// What went wrong before the head of an answer was read.
     fn foreign(&self, error: &hyper::Error) -> SocketError {
         let what = format!("the engine at {} did not answer as one: {}", self.address, causes(error));
-        let silent = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
-        if error.is_parse() || silent { SocketError::Foreign(what) } else { SocketError::Broken(what) }
+        // What closes without a word may be any engine that stops.
+        if error.is_parse() { SocketError::Foreign(what) } else { SocketError::Broken(what) }
     }
 }
 

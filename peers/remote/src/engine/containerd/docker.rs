@@ -1,8 +1,10 @@
 //! The driver for docker with the containerd image store: names by docker's API, original bytes out of the directory in
 //! which its containerd keeps them, or out of one export of the image.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dockless_oci::Digest;
@@ -25,6 +27,9 @@ const OWN_CONTENT: &str = "containerd/daemon/io.containerd.content.v1.content";
 /// Where the system's containerd has them, unless it was told otherwise. docker does not say which one it uses.
 const SYSTEM_CONTENT: &str = "/var/lib/containerd/io.containerd.content.v1.content";
 
+/// How long it holds that an export did not bring what was looked for.
+const LACKING_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// docker, its images in containerd.
 pub(crate) struct DockerOverContainerd {
     ground: Arc<Ground>,
@@ -41,9 +46,6 @@ impl DockerOverContainerd {
     pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
         let candidates = vec![PathBuf::from(&about.root).join(OWN_CONTENT), SYSTEM_CONTENT.into()];
         let directory = Directory::open(ground.runtime.clone(), ground.files.clone(), candidates).await;
-        if let Err(reason) = &directory {
-            tracing::info!(engine = %ground.address, reason, "images are exported by the engine");
-        }
         let description = format!("docker {}, {} over containerd", version.version, about.driver);
         let spool = ground.saves.spool().clone();
         let note = directory.as_ref().err();
@@ -65,7 +67,28 @@ impl DockerOverContainerd {
         Walk { content, remembered: &self.ground.facts }
     }
 
-    /// All that docker has of the image, in the spool as long as the answer is held.
+    /// What `look` finds after an export of the image; all that docker has of it is in the spool then. Where a part is
+    /// missing, it is not exported again and again.
+    async fn exported<T>(
+        &self,
+        image: &Image,
+        digest: &Digest,
+        look: impl Future<Output = Result<Option<T>, SourceError>>,
+    ) -> Result<Option<T>, SourceError> {
+        let (key, clock) = ((image.id.clone(), digest.clone()), &self.ground.runtime.clock);
+        let lacked_at = self.ground.lacking.get(&key);
+        if lacked_at.is_some_and(|at| clock.monotonic() < at + LACKING_TIME_MAX) {
+            return Ok(None);
+        }
+        // Held until all is looked at, so that nothing goes before.
+        let Some(_saved) = self.export(image).await? else { return Ok(None) };
+        let found = look.await?;
+        if found.is_none() {
+            self.ground.lacking.insert(key, clock.monotonic());
+        }
+        Ok(found)
+    }
+
     async fn export(&self, image: &Image) -> Result<Option<Saved>, SourceError> {
         let reason = match &self.directory {
             Ok(_) => "docker keeps it in a directory that is not known".to_owned(),
@@ -99,9 +122,8 @@ impl Driver for DockerOverContainerd {
         if let Some(manifest) = in_time(&self.ground, exported.complete(&image.id)).await? {
             return Ok(Some(manifest));
         }
-        // Held until all is looked at, so that nothing goes before.
-        let Some(_saved) = self.export(image).await? else { return Ok(None) };
-        in_time(&self.ground, exported.complete(&image.id)).await
+        let look = in_time(&self.ground, exported.complete(&image.id));
+        self.exported(image, &image.id, look).await
     }
 
     async fn child(&self, image: &Image, digest: &Digest) -> Result<Option<Manifest>, SourceError> {
@@ -124,8 +146,7 @@ impl Driver for DockerOverContainerd {
         if directory.is_some() {
             return Ok(None);
         }
-        let Some(_saved) = self.export(image).await? else { return Ok(None) };
-        Ok(content.open(digest).await?.filter(right))
+        Ok(self.exported(image, digest, content.open(digest)).await?.filter(right))
     }
 
     async fn load(&self, name: &str, load: &Load) -> Result<(), LoadError> {

@@ -30,8 +30,12 @@ pub(crate) struct Component {
 }
 
 /// `GET /info`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct About {
+    #[serde(rename = "ID", default)]
+    pub(crate) id: String,
+    #[serde(rename = "ServerVersion", default)]
+    pub(crate) version: String,
     #[serde(rename = "Driver", default)]
     pub(crate) driver: String,
     #[serde(rename = "DriverStatus", default)]
@@ -76,6 +80,17 @@ impl Version {
 }
 
 impl About {
+    /// Whether the same engine says this, run in the same way.
+    pub(crate) fn is_same(&self, other: &Self, podman: bool) -> bool {
+        // podman makes up another id for each answer.
+        let same_id = podman || self.id == other.id;
+        let said = |about: &Self| {
+            let Self { version, driver, root, .. } = about.clone();
+            (version, driver, root, about.has_containerd_store())
+        };
+        same_id && said(self) == said(other)
+    }
+
     /// Whether docker keeps its images in containerd's store.
     pub(crate) fn has_containerd_store(&self) -> bool {
         let status = self.driver_status.iter().flatten();

@@ -4,7 +4,7 @@ use dockless_oci::{Digest, RepositoryName, Tag};
 use dockless_registry::{Asked, Principal};
 use proptest::prelude::*;
 
-use super::{EngineName, Version, candidates, listed};
+use super::{EngineName, Version, candidates, listed, listed_among};
 
 fn asked(repository: &str, namespace: Option<&str>) -> Asked {
     Asked {
@@ -99,6 +99,22 @@ fn lists_spell_what_the_engine_calls_an_image_as_the_table_does() {
         let name = EngineName::parse(name).unwrap();
         let spelled = listed(&name.repository, local);
         assert_eq!(spelled.as_ref().map(RepositoryName::as_str), expected, "{name:?} {local}");
+    }
+}
+
+#[test]
+fn a_repository_whose_short_spelling_leads_elsewhere_is_listed_by_its_long_one() {
+    let there = [
+        ("docker.io/library/app", "app"),
+        ("localhost/app", "localhost/app"),
+        ("localhost/other", "other"),
+        ("localhost/library/app", "localhost/library/app"),
+        ("localhost:5000/app", "localhost_5000/app"),
+        ("docker.io/localhost_5000/app", "docker.io/localhost_5000/app"),
+    ];
+    for (repository, expected) in there {
+        let name = listed_among(repository, true, |other| there.iter().any(|(there, _)| *there == other));
+        assert_eq!(name.unwrap().as_str(), expected);
     }
 }
 

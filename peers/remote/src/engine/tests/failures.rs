@@ -108,6 +108,26 @@ async fn an_image_that_does_not_fit_into_the_spool_is_refused_in_words() {
 }
 
 #[tokio::test]
+async fn an_image_larger_than_half_of_the_spool_is_exported_again_when_part_of_it_went() {
+    let image = app();
+    let place = Place::new(vec![image.clone()]);
+    // Room for the image, and not for its large layer twice.
+    let engine = Place::engine(place.directory.path(), place.clock.clone(), Share::All, 2_000_000);
+    let ask = async || engine.manifest(&asked("app"), &Reference::parse("1").unwrap()).await;
+    assert!(ask().await.unwrap().is_some());
+    let blobs = place.directory.path().join("spool/blobs/sha256");
+    for (number, (digest, bytes)) in image.digests().iter().zip(&image.layers).enumerate().skip(2) {
+        #[expect(clippy::disallowed_methods, reason = "somebody removes it")]
+        std::fs::remove_file(blobs.join(&digest.hex()[..2]).join(digest.hex())).unwrap();
+        let blob = engine.blob(&asked("app"), digest).await.unwrap();
+        let Some(SourceBlob::InPlace(blob)) = blob else { panic!("{blob:?}") };
+        assert_eq!(read(&blob).await, bytes);
+        assert_eq!(place.fake.saves(), number);
+    }
+    assert_eq!(place.fake.saves(), 3);
+}
+
+#[tokio::test]
 async fn an_engine_that_is_down_is_told_of_and_found_again() {
     let mut place = Place::new(vec![app()]);
     assert!(place.tagged("app", "1").await.unwrap().is_some());
@@ -198,8 +218,26 @@ async fn what_is_no_engine_that_we_know_is_told_in_words() {
     place.fake.behave(Manner::Foreign);
     let told = unavailable(place.tagged("app", "1").await);
     assert!(told.contains("did not answer as containerd"), "{told}");
+    // What stops may be any engine.
+    place.fake.behave(Manner::Closes);
+    let told = unavailable(place.tagged("app", "1").await);
+    assert!(told.contains("did not answer as one"), "{told}");
     place.fake.behave(Manner::Well);
     assert!(place.tagged("app", "1").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_image_whose_config_is_none_has_no_manifest() {
+    let mut image = app();
+    // As docker calls it by when it keeps manifests.
+    image.config = br#"{"schemaVersion":2,"config":{},"layers":[]}"#.to_vec();
+    for form in [Form::Folders, Form::Layout] {
+        let place = Place::with(Fake { form, ..Fake::new(vec![image.clone()]) }, Share::All);
+        let told = damaged(place.tagged("app", "1").await);
+        assert!(told.contains("its config cannot be read: missing field `rootfs`"), "{told}");
+        assert_eq!(damaged(place.tagged("app", "1").await), told);
+        assert_eq!(place.fake.saves(), 1, "what was exported is kept");
+    }
 }
 
 #[tokio::test]

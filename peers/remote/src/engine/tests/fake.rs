@@ -36,6 +36,8 @@ pub(super) enum Manner {
     Says(&'static str, u16),
     /// Speaks something else.
     Foreign,
+    /// Closes the connection without a word.
+    Closes,
     /// Sends so many bytes of an export and closes.
     Cuts(usize),
     /// Sends an export that is none.
@@ -187,6 +189,7 @@ impl Fake {
                 let _ = stream.write_all(b"\0\0\x06\x04\0\0\0\0\0\0\x05\0\0@\0").await;
                 return;
             }
+            Manner::Closes => return,
             Manner::Fails => return answer(&mut stream, 500, r#"{"message":"the disk is on fire"}"#).await,
             Manner::Says(what, status) if path.contains(what) => {
                 return answer(&mut stream, status, r#"{"message":"file integrity checksum failed"}"#).await;

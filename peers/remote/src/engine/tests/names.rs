@@ -44,12 +44,15 @@ async fn lists_are_what_the_engine_lists() {
 #[tokio::test]
 async fn podman_names_without_a_host_are_found_behind_those_of_docker_io() {
     let images = vec![
-        Picture::new(&[b"1"], &["localhost/app:1", "localhost/app:2"]),
+        Picture::new(&[b"1"], &["localhost/app:1", "localhost/app:2", "localhost/own:1"]),
         Picture::new(&[b"2"], &["docker.io/library/app:2"]),
     ];
     let place = Place::with(Fake { podman: true, ..Fake::new(images) }, Share::All);
-    assert_eq!(repositories(&place).await, ["app"]);
-    assert_eq!(tags(&place, "app").await.unwrap(), ["1", "2"]);
+    assert_eq!(repositories(&place).await, ["app", "localhost/app", "own"]);
+    // Each name of the engine once.
+    for (repository, expected) in [("app", &["2"][..]), ("localhost/app", &["1", "2"]), ("own", &["1"])] {
+        assert_eq!(tags(&place, repository).await.unwrap(), expected, "{repository}");
+    }
     let local = parts(&place.tagged("app", "1").await.unwrap().unwrap());
     let pulled = parts(&place.tagged("app", "2").await.unwrap().unwrap());
     assert_eq!((&local[1].0, &pulled[1].0), (&Digest::sha256(b"1"), &Digest::sha256(b"2")));

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixListener;
 
 use super::super::super::name::EngineName;
-use super::super::fake::entry;
+use super::super::fake::{Fake, entry};
 use super::super::loads::files;
 use super::loads::Pushed;
 use super::*;
@@ -173,16 +173,83 @@ async fn an_export_without_a_layer_is_not_offered_and_one_that_was_evicted_is_ma
     let (node, docker, app) = docker(false);
     let all = docker.exported.lock().unwrap().clone();
     docker.exported.lock().unwrap().retain(|file| *file != app.layers[1].1);
-    assert_eq!(node.get("app", "1").await, Ok(None));
+    for _ in 0..5 {
+        assert_eq!(node.get("app", "1").await, Ok(None));
+        assert_eq!(node.read("app", &app.layers[1].0).await, None);
+    }
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 2, "once for the manifest, once for the layer");
     *docker.exported.lock().unwrap() = all;
+    node.clock.advance(Duration::from_secs(60));
     assert!(node.get("app", "1").await.unwrap().is_some());
-    assert_eq!(docker.saves.load(Ordering::SeqCst), 2);
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 3);
     let spool = node.directory.path().join("docker-engine/spool/blobs/sha256");
     remove_below(&spool, app.layers[1].0.hex());
     for (digest, bytes) in &app.layers {
         assert_eq!(node.read("app", digest).await.as_deref(), Some(&bytes[..]));
     }
-    assert_eq!(docker.saves.load(Ordering::SeqCst), 3);
+    assert_eq!(docker.saves.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn a_docker_that_came_back_with_another_store_is_noticed() {
+    for in_place in [false, true] {
+        let (mut node, docker, app) = docker(in_place);
+        let socket = node.directory.path().join("docker-engine/engine.sock");
+        let unpacked = Arc::new(Fake::new(vec![super::super::app()]));
+        let index = served(&app.index, OCI_INDEX);
+        assert_eq!(node.get("app", "1").await, Ok(Some(index.clone())));
+        for _ in 0..2 {
+            drop(node._running);
+            node._running = unpacked.start(&socket);
+            node.clock.advance(Duration::from_secs(2));
+            let made = node.get("app", "1").await.unwrap().unwrap();
+            assert_eq!(
+                node.read("app", &super::super::app().id()).await.unwrap(),
+                super::super::app().config
+            );
+            assert_ne!(made.digest, index.digest);
+            drop(node._running);
+            node._running = docker.start(&socket);
+            node.clock.advance(Duration::from_secs(2));
+            assert_eq!(node.get("app", "1").await, Ok(Some(index.clone())));
+            for (digest, bytes) in &app.layers {
+                assert_eq!(node.read("app", digest).await.as_deref(), Some(&bytes[..]));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_docker_that_came_back_at_once_with_another_store_is_noticed_by_its_answer() {
+    let (mut node, docker, app) = docker(true);
+    let socket = node.directory.path().join("docker-engine/engine.sock");
+    let unpacked = Arc::new(Fake::new(vec![super::super::app()]));
+    let index = served(&app.index, OCI_INDEX);
+    assert_eq!(node.get("app", "1").await, Ok(Some(index.clone())));
+    drop(node._running);
+    node._running = unpacked.start(&socket);
+    assert_eq!(node.get("app", "1").await, Ok(None), "what it has is none of that kind");
+    let made = node.get("app", "1").await.unwrap().unwrap();
+    assert_ne!(made, index);
+    drop(node._running);
+    node._running = docker.start(&socket);
+    let first = node.get("app", "1").await;
+    assert!(matches!(first, Err(SourceError::Damaged(_))), "{first:?}");
+    assert_eq!(node.get("app", "1").await, Ok(Some(index)));
+}
+
+#[tokio::test]
+async fn a_directory_that_can_be_read_later_is_read_later() {
+    let (node, docker, app) = docker(false);
+    assert!(node.get("app", "1").await.unwrap().is_some());
+    assert!(node.engine.status().await.note.is_some());
+    for (digest, bytes) in &*node.fake.blobs.lock().unwrap() {
+        write(&content(Path::new(&docker.root)).join(digest.hex()), bytes);
+    }
+    remove_below(&node.directory.path().join("docker-engine/spool/blobs/sha256"), app.layers[1].0.hex());
+    node.clock.advance(Duration::from_secs(60));
+    assert_eq!(node.read("app", &app.layers[1].0).await.as_deref(), Some(&app.layers[1].1[..]));
+    assert_eq!((docker.saves.load(Ordering::SeqCst), node.engine.status().await.note), (1, None));
 }
 
 #[tokio::test]

@@ -1,0 +1,124 @@
+//! Finds what is asked for among the images of an engine.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dockless_oci::{Digest, Tag};
+use dockless_registry::{Asked, Manifest, SourceError};
+use dockless_runtime::BoxFuture;
+
+use super::Engine;
+use super::driver::{Driver, Image};
+use super::name::{EngineName, Version};
+
+/// How long a digest is looked for in one image after the other.
+const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// The driver in use, and the engine's repositories that a request may mean.
+pub(super) struct Search {
+    pub(super) driver: Arc<dyn Driver>,
+    pub(super) repositories: Vec<String>,
+}
+
+impl Engine {
+    /// What a tag stands for, in the first repository that has it.
+    pub(super) async fn tagged(
+        &self,
+        search: &Search,
+        asked: &Asked,
+        tag: &Tag,
+    ) -> Result<Option<Manifest>, SourceError> {
+        for repository in &search.repositories {
+            let name = format!("{repository}:{tag}");
+            let Some(image) = search.driver.image(&name).await? else { continue };
+            let manifest = search.driver.manifest(&image).await?;
+            if manifest.is_some() {
+                self.pulled.insert((asked.repository.clone(), asked.namespace.clone()), name);
+            } else {
+                // It may be an image of another kind of engine.
+                self.current.doubt(&search.driver);
+            }
+            return Ok(manifest);
+        }
+        Ok(None)
+    }
+
+    fn too_slow(&self, digest: &Digest) -> SourceError {
+        let (label, seconds) = (&self.traits.label, SEARCH_TIME_MAX.as_secs());
+        SourceError::Refused(format!("{label} did not say within {seconds} s which image has {digest}"))
+    }
+
+    /// The first of the images that may be meant in which `look` finds the digest.
+    pub(super) async fn first<'a, T>(
+        &'a self,
+        search: &'a Search,
+        asked: &Asked,
+        digest: &Digest,
+        look: impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>> + Send + Sync,
+    ) -> Result<Option<T>, SourceError> {
+        let begun = self.current.now();
+        let key = (asked.repository.clone(), asked.namespace.clone(), digest.clone());
+        let pulled = self.pulled.get(&(asked.repository.clone(), asked.namespace.clone()));
+        // Who found it there may have been allowed more than the one who asks now.
+        let is_meant = |name: &String| {
+            let name = EngineName::parse(name);
+            name.is_some_and(|name| search.repositories.contains(&name.repository))
+        };
+        for name in self.places.get(&key).into_iter().chain(pulled).filter(is_meant) {
+            if let Some(image) = search.driver.image(&name).await?
+                && let Some(found) = look(image).await?
+            {
+                self.places.insert(key, name);
+                return Ok(Some(found));
+            }
+        }
+        let images = search.driver.images().await?;
+        for repository in &search.repositories {
+            for image in &images {
+                let Some(name) = image.name_in(repository) else { continue };
+                if let Some(found) = look(image.clone()).await? {
+                    self.places.insert(key, name.to_string());
+                    return Ok(Some(found));
+                }
+                if self.current.now() - begun > SEARCH_TIME_MAX {
+                    return Err(self.too_slow(digest));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Search {
+    /// The tags of the first repository that has any: others are listed by another name.
+    pub(super) async fn tags(&self) -> Result<Option<Vec<Tag>>, SourceError> {
+        let images = self.driver.images().await?;
+        let tags_of = |repository: &String| -> BTreeSet<Tag> {
+            let names = images.iter().flat_map(Image::parsed_names);
+            names.filter(|name| name.repository == *repository).filter_map(EngineName::tag).collect()
+        };
+        let mut tags = self.repositories.iter().map(tags_of);
+        Ok(tags.find(|tags| !tags.is_empty()).map(|tags| tags.into_iter().collect()))
+    }
+}
+
+impl Image {
+    pub(super) fn parsed_names(&self) -> impl Iterator<Item = EngineName> {
+        self.names.iter().filter_map(|name| EngineName::parse(name))
+    }
+
+    /// A name of this image in a completed repository.
+    fn name_in(&self, repository: &str) -> Option<EngineName> {
+        self.parsed_names().find(|name| name.repository == repository)
+    }
+}
+
+impl EngineName {
+    fn tag(self) -> Option<Tag> {
+        match self.version {
+            Version::Tag(tag) => Some(tag),
+            Version::Digest(_) => None,
+        }
+    }
+}
