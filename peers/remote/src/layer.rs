@@ -2,32 +2,38 @@
 //! around them.
 
 mod arena;
+pub(crate) mod bounded;
 mod content;
+pub(crate) mod file;
 pub(crate) mod fuzz;
 mod kept;
+mod known;
 mod layout;
+mod metadata;
 mod opened;
 mod reader;
 mod split;
 pub(crate) mod storage;
 mod tar;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dockless_oci::Digest;
-use dockless_runtime::{DiskFile, OpenMode, Runtime, Stat, TaskLost};
+use dockless_runtime::{Runtime, Stat};
 use dockless_store::Blob;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
+use bounded::{Bounded, Calls, LOOK_TIME_MAX, NotDone};
 use content::Fault;
+use file::EngineFile;
 use kept::Kept;
-use layout::Layout;
+use known::Known;
+use metadata::Metadata;
 use opened::Opened;
 use reader::{Learn, Reader, Windows};
-use split::SplitError;
 
 /// Where one layer lies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +41,7 @@ pub(crate) struct LayerPlace {
     /// What the rebuilt tar must hash to.
     pub(crate) diff_id: Digest,
     /// The tar-split metadata (gzip over JSON).
-    pub(crate) split: PathBuf,
+    pub(crate) split: EngineFile,
     /// The directory of the unpacked files.
     pub(crate) root: PathBuf,
 }
@@ -52,14 +58,20 @@ pub(crate) enum LayerError {
     /// It lies there in a form from which the tar cannot be rebuilt here; the engine itself may be able to.
     #[error("{0}")]
     Unsupported(String),
-    /// It cannot be read now, or the node stops.
+    /// It cannot be read now.
     #[error("{0}")]
     Io(String),
+    /// It was not read in time, or the node stops.
+    #[error("{0}")]
+    Late(String),
+    /// There is no memory for it now: later there may be.
+    #[error("{0}")]
+    Busy(String),
 }
 
-impl From<TaskLost> for LayerError {
-    fn from(error: TaskLost) -> Self {
-        Self::Io(error.to_string())
+impl From<NotDone> for LayerError {
+    fn from(error: NotDone) -> Self {
+        Self::Late(error.to_string())
     }
 }
 
@@ -69,10 +81,8 @@ const LAYOUTS_BYTES_MAX: u64 = 32 << 20;
 const LAYOUTS_MAX: usize = 512;
 /// Layers of which is known whether they are genuine, and their sizes.
 const KNOWN_MAX: usize = 1024;
-/// Layouts that are read at the same time: each takes a processor.
-const READING_MAX: usize = 2;
 
-/// The layers of one or more engines, opened where they lie. Cloning is cheap; clones share what they learn.
+/// The layers of one engine, opened where they lie. Cloning is cheap; clones share what they learn.
 #[derive(Clone)]
 pub(crate) struct Layers {
     inside: Arc<Inside>,
@@ -80,11 +90,11 @@ pub(crate) struct Layers {
 }
 
 struct Inside {
-    runtime: Runtime,
+    bounded: Bounded,
     /// One cell for each, so that many who ask at once read it once.
     opened: Mutex<Kept<Identity, Arc<OnceCell<Arc<Opened>>>>>,
     known: Mutex<Kept<Identity, Known>>,
-    reading: Semaphore,
+    metadata: Metadata,
     numbers: AtomicU64,
 }
 
@@ -95,27 +105,37 @@ struct Identity {
     split: Stat,
 }
 
-/// What was learned of a layer.
-#[derive(Clone)]
-struct Known {
-    size: u64,
-    genuine: bool,
-    /// Why its files cannot be read by this process.
-    forbidden: Option<String>,
-}
-
 impl Layers {
     /// Knows no layer yet.
     pub(crate) fn new(runtime: Runtime) -> Self {
+        Self::with(runtime, Metadata::default())
+    }
+
+    fn with(runtime: Runtime, metadata: Metadata) -> Self {
+        let bounded = Bounded::new(runtime, Calls::default());
         let inside = Arc::new(Inside {
-            runtime: runtime.clone(),
+            bounded: bounded.clone(),
             opened: Mutex::new(Kept::new(LAYOUTS_MAX, LAYOUTS_BYTES_MAX)),
             known: Mutex::new(Kept::new(KNOWN_MAX, u64::MAX)),
-            reading: Semaphore::new(READING_MAX),
+            metadata,
             numbers: AtomicU64::new(0),
         });
-        let windows = Arc::new(Windows::new(runtime, inside.clone()));
+        let windows = Arc::new(Windows::new(bounded, inside.clone()));
         Self { inside, windows }
+    }
+
+    /// The way to the files of the engine, for all who look at them.
+    pub(crate) fn bounded(&self) -> &Bounded {
+        &self.inside.bounded
+    }
+
+    /// Whether one of these layers was found damaged where it lies: what was made by its metadata does not hold.
+    pub(crate) fn found_damaged(&self, diff_ids: &[Digest]) -> bool {
+        let now = self.inside.now();
+        let is_damaged = |identity: &Identity, known: &Known| {
+            known.is_damaged(now) && diff_ids.contains(&identity.place.diff_id)
+        };
+        self.inside.known().any(is_damaged)
     }
 
     /// Bytes of the layer's tar; reads the metadata alone, and that once.
@@ -126,29 +146,23 @@ impl Layers {
         let identity = self.inside.identity(place).await?;
         let known = self.inside.known().get(&identity);
         match known {
-            Some(known) => known.usable(),
+            Some(known) => known.usable(self.inside.now()),
             None => Ok(self.inside.opened(identity).await?.layout.size()),
         }
     }
 
     /// The layer's tar. Its bytes are checked as they are read: each file by its checksum before it is given, the
-    /// whole by the diffID.
+    /// whole by the diffID. Each call gives a reader of its own: who reads in order gets bytes before the whole is
+    /// known to be right, so two who read must not pass for one.
     ///
     /// # Errors
     /// [`LayerError`].
     pub(crate) async fn open(&self, place: &LayerPlace) -> Result<Blob, LayerError> {
         let identity = self.inside.identity(place).await?;
         let known = self.inside.known().get(&identity);
-        known.map_or(Ok(0), Known::usable)?;
+        known.map_or(Ok(0), |known| known.usable(self.inside.now()))?;
         let layer = self.inside.opened(identity).await?;
         Ok(Blob::new(layer.layout.size(), Arc::new(Reader::new(self.windows.clone(), layer))))
-    }
-}
-
-impl Known {
-    /// The size, if the layer can be read at all.
-    fn usable(self) -> Result<u64, LayerError> {
-        self.forbidden.map_or(Ok(self.size), |why| Err(LayerError::Unsupported(why)))
     }
 }
 
@@ -157,10 +171,14 @@ impl Inside {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn now(&self) -> Duration {
+        self.bounded.runtime.clock.monotonic()
+    }
+
     async fn identity(&self, place: &LayerPlace) -> Result<Identity, LayerError> {
-        let (disk, path) = (self.runtime.disk.clone(), place.split.clone());
-        let stat = self.runtime.blocking("look at a layer", move || disk.stat(&path)).await?;
-        let split = stat.map_err(|error| split_file_error(place, &error))?;
+        let file = place.split.clone();
+        let look = move || file.stat().map_err(|error| storage::read_error(&file, &error));
+        let split = self.bounded.run("look at a layer", LOOK_TIME_MAX, look).await??;
         Ok(Identity { place: place.clone(), split })
     }
 
@@ -177,7 +195,8 @@ impl Inside {
         if let Some(layer) = cell.get() {
             return Ok(layer.clone());
         }
-        match cell.get_or_try_init(|| self.read(&identity)).await.cloned() {
+        let read = cell.get_or_try_init(|| self.read(&identity));
+        match self.metadata.within(&self.bounded, read).await?.cloned() {
             Ok(layer) => {
                 lock().put(identity, cell, layer.held_bytes());
                 Ok(layer)
@@ -187,30 +206,21 @@ impl Inside {
     }
 
     async fn read(&self, identity: &Identity) -> Result<Arc<Opened>, LayerError> {
-        let place = identity.place.clone();
-        let _turn = self.reading.acquire().await.map_err(|error| LayerError::Io(error.to_string()))?;
-        let disk = self.runtime.disk.clone();
-        let layout = self.runtime.blocking("read the metadata of a layer", move || {
-            let file = disk.open(&place.split, OpenMode::Read);
-            let file = file.map_err(|error| split_file_error(&place, &error))?;
-            Layout::read(Cursor { file: &*file, offset: 0 }).map_err(|error| split_error(&place, error))
-        });
-        let layout = layout.await??;
-        let genuine = self.known().get(identity).is_some_and(|known| known.genuine);
-        let known = Known { size: layout.size(), genuine, forbidden: None };
-        if known.size == 0 && identity.place.diff_id != Digest::of(identity.place.diff_id.algorithm(), b"") {
-            return Err(LayerError::Damaged(format!("{}: empty", identity.place.split.display())));
+        let (layout, memory) = self.metadata.read(&self.bounded, &identity.place).await?;
+        if layout.size() == 0 && identity.place.diff_id != Digest::of(identity.place.diff_id.algorithm(), b"")
+        {
+            return Err(LayerError::Damaged(format!("{}: empty", identity.place.split)));
         }
-        self.known().put(identity.clone(), known, 0);
+        let genuine = self.known().get(identity).is_some_and(|known| known.genuine);
+        self.known().put(identity.clone(), Known::of(layout.size(), genuine), 0);
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(Opened::new(number, identity.clone(), layout, genuine)))
+        Ok(Arc::new(Opened::new(number, identity.clone(), layout, memory, genuine)))
     }
 }
 
 impl Learn for Inside {
     fn genuine(&self, layer: &Opened) {
-        let known = Known { size: layer.layout.size(), genuine: true, forbidden: None };
-        self.known().put(layer.identity.clone(), known, 0);
+        self.known().put(layer.identity.clone(), Known::of(layer.layout.size(), true), 0);
     }
 
     fn fault(&self, layer: &Opened, fault: &Fault) {
@@ -220,42 +230,9 @@ impl Learn for Inside {
         // Whoever opens it next begins anew: it may have been mended.
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.forget(|identity| *identity == layer.identity);
-        if let Fault::Forbidden(why) = fault {
-            let known = Known { size: layer.layout.size(), genuine: false, forbidden: Some(why.clone()) };
+        if let Some(known) = Known::of_fault(layer.layout.size(), fault, self.now()) {
             self.known().put(layer.identity.clone(), known, 0);
         }
-    }
-}
-
-fn split_file_error(place: &LayerPlace, error: &io::Error) -> LayerError {
-    let said = format!("{}: {error}", place.split.display());
-    match error.kind() {
-        io::ErrorKind::NotFound => LayerError::Gone(said),
-        io::ErrorKind::PermissionDenied => LayerError::Unsupported(said),
-        _ => LayerError::Io(said),
-    }
-}
-
-fn split_error(place: &LayerPlace, error: SplitError) -> LayerError {
-    let said = |why: String| format!("{}: {why}", place.split.display());
-    match error {
-        SplitError::Damaged(why) => LayerError::Damaged(said(why)),
-        SplitError::Unsupported(why) => LayerError::Unsupported(said(why)),
-        SplitError::Io(why) => LayerError::Io(said(why)),
-    }
-}
-
-/// A file, read from its start to its end.
-struct Cursor<'a> {
-    file: &'a dyn DiskFile,
-    offset: u64,
-}
-
-impl io::Read for Cursor<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
     }
 }
 

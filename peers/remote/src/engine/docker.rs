@@ -41,7 +41,7 @@ impl Docker {
     pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
         let podman = version.is_podman();
         let storage =
-            Storage::open(ground.runtime.clone(), podman, Path::new(&about.root), &about.driver).await;
+            Storage::open(ground.layers.bounded().clone(), podman, Path::new(&about.root), &about.driver).await;
         let name = if podman { "podman" } else { "docker" };
         let description = format!("{name} {}, {}", version.version, about.driver);
         let note = storage.as_ref().err();
@@ -68,15 +68,14 @@ impl Docker {
     }
 
     /// The manifest, by what lies in the storage directory.
-    async fn manifest_in_place(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, String> {
+    async fn manifest_in_place(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, Problem> {
         let storage = self.storage.as_ref().map_err(Clone::clone)?;
-        let words = |error: LayerError| error.to_string();
-        let config = storage.config(&image.id).await.map_err(words)?.ok_or("its config is not there")?;
+        let config = storage.config(&image.id).await?.ok_or("its config is not there")?;
         check_config(&config, diff_ids)?;
         let config = Part { digest: image.id.clone(), size: config.len() as u64 };
         let mut layers = Vec::with_capacity(diff_ids.len());
-        for place in storage.layers(diff_ids).await.map_err(words)? {
-            let size = self.ground.layers.size(&place).await.map_err(words)?;
+        for place in storage.layers(diff_ids).await? {
+            let size = self.ground.layers.size(&place).await?;
             layers.push(Part { digest: place.diff_id, size });
         }
         Ok(manifest(&config, &layers))
@@ -88,17 +87,16 @@ impl Docker {
         image: &Image,
         diff_ids: &[Digest],
         digest: &Digest,
-    ) -> Result<Blob, String> {
+    ) -> Result<Blob, Problem> {
         let storage = self.storage.as_ref().map_err(Clone::clone)?;
-        let words = |error: LayerError| error.to_string();
         if *digest == image.id {
-            let config = storage.config(digest).await.map_err(words)?.ok_or("its config is not there")?;
+            let config = storage.config(digest).await?.ok_or("its config is not there")?;
             return Ok(Blob::from(config));
         }
-        let places = storage.layers(diff_ids).await.map_err(words)?;
+        let places = storage.layers(diff_ids).await?;
         let place =
             places.into_iter().find(|place| place.diff_id == *digest).ok_or("the layer is not there")?;
-        self.ground.layers.open(&place).await.map_err(words)
+        Ok(self.ground.layers.open(&place).await?)
     }
 
     /// The image's blobs in the spool; exported first where they are not.
@@ -130,12 +128,16 @@ impl Docker {
 
     /// The manifest, where that takes no export.
     async fn manifest_at_hand(&self, image: &Image, diff_ids: &[Digest]) -> Result<Manifest, Problem> {
-        if let Some(known) = self.ground.manifests.get(&image.id) {
+        // What was damaged where it lies may have had another size too.
+        if let Some(known) = self.ground.manifests.get(&image.id)
+            && !self.ground.layers.found_damaged(diff_ids)
+        {
             return Ok(known);
         }
         let made = match self.manifest_in_place(image, diff_ids).await {
             Ok(made) => made,
-            Err(reason) => {
+            Err(Problem::Failed(error)) => return Err(Problem::Failed(error)),
+            Err(Problem::NeedsExport(reason)) => {
                 let held = self.ground.saves.held(&wanted(image, diff_ids)).await.map_err(Problem::Failed)?;
                 let held = held.ok_or(Problem::NeedsExport(reason))?;
                 self.manifest_of(image, diff_ids, &held).await.map_err(Problem::Failed)?
@@ -146,11 +148,34 @@ impl Docker {
     }
 }
 
-/// Why there is no manifest at hand.
+/// Why something is not at hand.
 enum Problem {
     /// The image has to be exported, because of this.
     NeedsExport(String),
     Failed(SourceError),
+}
+
+impl From<LayerError> for Problem {
+    fn from(error: LayerError) -> Self {
+        match error {
+            // An export would read the same disk.
+            LayerError::Late(why) => Self::Failed(SourceError::Unavailable(why)),
+            LayerError::Busy(why) => Self::Failed(SourceError::Refused(why)),
+            error => Self::NeedsExport(error.to_string()),
+        }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(why: String) -> Self {
+        Self::NeedsExport(why)
+    }
+}
+
+impl From<&str> for Problem {
+    fn from(why: &str) -> Self {
+        Self::NeedsExport(why.to_owned())
+    }
 }
 
 /// All blobs of an image.
@@ -203,7 +228,8 @@ impl Driver for Docker {
         }
         let reason = match self.blob_in_place(image, &diff_ids, digest).await {
             Ok(blob) => return Ok(Some(blob)),
-            Err(reason) => reason,
+            Err(Problem::Failed(error)) => return Err(error),
+            Err(Problem::NeedsExport(reason)) => reason,
         };
         let spool = self.ground.saves.spool();
         if let Some(blob) = spool.open(digest).await? {

@@ -41,6 +41,11 @@ impl<K: PartialEq, V: Clone> Kept<K, V> {
         }
     }
 
+    /// Whether an entry is meant.
+    pub(crate) fn any(&self, meant: impl Fn(&K, &V) -> bool) -> bool {
+        self.entries.iter().any(|entry| meant(&entry.key, &entry.value))
+    }
+
     /// Holds no entry any more whose key is meant.
     pub(crate) fn forget(&mut self, mut meant: impl FnMut(&K) -> bool) {
         self.entries.retain(|entry| {

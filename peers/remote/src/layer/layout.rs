@@ -13,7 +13,7 @@ use super::tar::{Content, Extent, Walk};
 pub(crate) use window::WINDOW_BYTES_MAX;
 
 /// Bytes of memory of one layout: more than a million files at about a hundred bytes.
-const LAYOUT_BYTES_MAX: usize = 128 << 20;
+pub(crate) const LAYOUT_BYTES_MAX: usize = 128 << 20;
 
 /// A file of more bytes than this is read twice: once whole for its checksum, then piece by piece.
 pub(crate) const WHOLE_BYTES_MAX: u64 = 512 * 1024;

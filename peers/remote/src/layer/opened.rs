@@ -1,11 +1,12 @@
 //! One layer whose metadata was read: all its readers share what was hashed of it.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use dockless_oci::digest::Hasher;
-use tokio::sync::Mutex as Turn;
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard, OwnedSemaphorePermit};
 
 use super::Identity;
 use super::content::{Contents, Fault, FirstPass, Pieces};
@@ -28,7 +29,9 @@ pub(crate) struct Opened {
     progress: Mutex<Progress>,
     /// What the last window unpacked, for the next one, unless another is being read.
     unpacked: Mutex<Option<Unpacked>>,
-    passes: Mutex<Kept<usize, Arc<Turn<Pass>>>>,
+    passes: Mutex<Kept<usize, Arc<Passing>>>,
+    /// What the layout takes of the memory for all.
+    _memory: OwnedSemaphorePermit,
 }
 
 /// What is known of the whole.
@@ -41,6 +44,12 @@ enum Progress {
     Damaged,
 }
 
+/// A first pass over a large file, which one at a time leads on.
+pub(crate) struct Passing {
+    pass: Arc<Turn<Pass>>,
+    steps: AtomicU64,
+}
+
 /// A first pass over a large file.
 pub(crate) enum Pass {
     Under(Box<FirstPass>),
@@ -48,7 +57,13 @@ pub(crate) enum Pass {
 }
 
 impl Opened {
-    pub(crate) fn new(number: u64, identity: Identity, layout: Layout, genuine: bool) -> Self {
+    pub(crate) fn new(
+        number: u64,
+        identity: Identity,
+        layout: Layout,
+        memory: OwnedSemaphorePermit,
+        genuine: bool,
+    ) -> Self {
         let hasher = Hasher::new(identity.place.diff_id.algorithm());
         let progress = if genuine { Progress::Genuine } else { Progress::Hashing { hasher, until: 0 } };
         Self {
@@ -58,6 +73,7 @@ impl Opened {
             progress: Mutex::new(progress),
             unpacked: Mutex::default(),
             passes: Mutex::new(Kept::new(PASSES_MAX, PIECES_BYTES_MAX)),
+            _memory: memory,
         }
     }
 
@@ -97,7 +113,12 @@ impl Opened {
 
     /// Bytes of memory.
     pub(crate) fn held_bytes(&self) -> u64 {
-        (self.layout.held_bytes() + Unpacked::HELD_BYTES) as u64
+        Self::held_bytes_of(&self.layout) as u64
+    }
+
+    /// Bytes of memory of one with this layout.
+    pub(crate) fn held_bytes_of(layout: &Layout) -> usize {
+        layout.held_bytes() + Unpacked::HELD_BYTES
     }
 
     /// Takes the bytes of a window into the hash, if it is the next one.
@@ -145,10 +166,10 @@ impl Opened {
     }
 
     /// The first pass over a large file, which one at a time may lead on.
-    pub(crate) fn pass(&self, number: usize) -> Arc<Turn<Pass>> {
+    pub(crate) fn pass(&self, number: usize) -> Arc<Passing> {
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         passes.get(&number).unwrap_or_else(|| {
-            let pass = Arc::new(Turn::new(Pass::new()));
+            let pass = Arc::new(Passing { pass: Arc::new(Turn::new(Pass::new())), steps: AtomicU64::new(0) });
             let cost = size_of::<u64>() as u64 * self.layout.file_size(number).div_ceil(PIECE_BYTES);
             passes.put(number, pass.clone(), cost);
             pass
@@ -156,11 +177,12 @@ impl Opened {
     }
 
     /// Leads a first pass on. Blocks.
-    pub(crate) fn step(&self, number: usize, pass: &mut Pass) -> Result<(), Fault> {
+    pub(crate) fn step(&self, number: usize, passing: &Passing, pass: &mut Pass) -> Result<(), Fault> {
         let Pass::Under(first) = pass else { return Ok(()) };
         let stepped = self
             .with_contents(|contents| contents.open_file(number))
             .and_then(|file| first.step(&file, STEP_PIECES));
+        passing.steps.fetch_add(1, Ordering::Relaxed);
         match stepped {
             Ok(None) => {}
             Ok(Some(pieces)) => *pass = Pass::Done(pieces),
@@ -170,6 +192,18 @@ impl Opened {
             }
         }
         Ok(())
+    }
+}
+
+impl Passing {
+    /// Waits for the turn to lead it on.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<Pass> {
+        self.pass.clone().lock_owned().await
+    }
+
+    /// How often somebody led it on.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.load(Ordering::Relaxed)
     }
 }
 

@@ -7,13 +7,14 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dockless_runtime::Runtime;
 use dockless_store::{BlobRead, StoreError};
 use tokio::sync::OnceCell;
 
+use super::bounded::{Bounded, NotDone};
 use super::content::{Fault, Pieces};
 use super::kept::Kept;
 use super::opened::Opened;
@@ -25,6 +26,9 @@ pub(crate) const HASH_FIRST_BYTES_MAX: u64 = 8 << 20;
 const WINDOWS_BYTES_MAX: u64 = 16 << 20;
 /// Windows that are held. They have 256 KiB on average.
 const WINDOWS_MAX: usize = 128;
+
+/// How long it may take to read a window, or to take a step of a first pass: a disk that hangs is given up.
+const READ_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// Who wants to know what came out of reading.
 pub(crate) trait Learn: Send + Sync {
@@ -39,12 +43,12 @@ type Held = Kept<(u64, u64), Arc<OnceCell<Bytes>>>;
 
 /// The windows that all readers of all layers share.
 pub(crate) struct Windows {
-    runtime: Runtime,
+    bounded: Bounded,
     held: Mutex<Held>,
     learn: Arc<dyn Learn>,
 }
 
-/// One reader of one layer; clones of its blob share it.
+/// One who reads one layer; clones of its blob are the same one.
 pub(crate) struct Reader {
     windows: Arc<Windows>,
     layer: Arc<Opened>,
@@ -59,8 +63,8 @@ struct Mine {
 }
 
 impl Windows {
-    pub(crate) fn new(runtime: Runtime, learn: Arc<dyn Learn>) -> Self {
-        Self { runtime, held: Mutex::new(Kept::new(WINDOWS_MAX, WINDOWS_BYTES_MAX)), learn }
+    pub(crate) fn new(bounded: Bounded, learn: Arc<dyn Learn>) -> Self {
+        Self { bounded, held: Mutex::new(Kept::new(WINDOWS_MAX, WINDOWS_BYTES_MAX)), learn }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -81,8 +85,9 @@ impl Windows {
             if layer.hashed() == Some(until) {
                 // It was held already; whoever read it did so before its turn.
                 let hashing = layer.clone();
-                let hashed = self.runtime.blocking("hash a layer", move || hashing.hash(&window, &bytes));
-                hashed.await?.map_err(|fault| self.told(layer, &fault))?;
+                let hash = move || hashing.hash(&window, &bytes);
+                let hashed = self.bounded.run("hash a layer", READ_TIME_MAX, hash).await.map_err(given_up)?;
+                hashed.map_err(|fault| self.told(layer, &fault))?;
             }
             if end == layer.layout.size() && layer.genuine() {
                 self.learn.genuine(layer);
@@ -101,31 +106,48 @@ impl Windows {
                 cell
             })
         };
-        cell.get_or_try_init(|| self.read(layer, window)).await.cloned()
-    }
-
-    async fn read(&self, layer: &Arc<Opened>, window: Range<u64>) -> Result<Bytes, StoreError> {
+        if let Some(bytes) = cell.get() {
+            return Ok(bytes.clone());
+        }
         let mut pieces = Vec::new();
         for number in layer.large_files(&window) {
             pieces.push((number, self.pieces(layer, number).await?));
         }
+        let read = cell.get_or_try_init(|| self.read(layer, window, pieces));
+        self.bounded.within("read a layer", READ_TIME_MAX, read).await.map_err(given_up)?.cloned()
+    }
+
+    async fn read(
+        &self,
+        layer: &Arc<Opened>,
+        window: Range<u64>,
+        pieces: Vec<(usize, Pieces)>,
+    ) -> Result<Bytes, StoreError> {
         let reading = layer.clone();
-        let read = self.runtime.blocking("read a layer", move || reading.read(window, &pieces));
-        read.await?.map_err(|fault| self.told(layer, &fault))
+        let read = move || reading.read(window, &pieces);
+        let read = self.bounded.run("read a layer", READ_TIME_MAX, read).await.map_err(given_up)?;
+        read.map_err(|fault| self.told(layer, &fault))
     }
 
     /// The checksums of the pieces of a large file; whoever waits for the same ones takes turns in getting them.
     async fn pieces(&self, layer: &Arc<Opened>, number: usize) -> Result<Pieces, StoreError> {
-        let pass = layer.pass(number);
+        const NAME: &str = "check a large file of a layer";
+        let passing = layer.pass(number);
         loop {
-            let mut turn = pass.clone().lock_owned().await;
+            let begun = passing.steps();
+            let mut turn = match self.bounded.within(NAME, READ_TIME_MAX, passing.turn()).await {
+                Ok(turn) => turn,
+                // Others lead it on.
+                Err(_) if passing.steps() != begun => continue,
+                Err(error) => return Err(given_up(error)),
+            };
             if let Some(pieces) = turn.pieces() {
                 return Ok(pieces);
             }
-            let stepping = layer.clone();
-            let step = move || stepping.step(number, &mut turn);
-            let stepped = self.runtime.blocking("check a large file of a layer", step);
-            stepped.await?.map_err(|fault| self.told(layer, &fault))?;
+            let (stepping, led) = (layer.clone(), passing.clone());
+            let step = move || stepping.step(number, &led, &mut turn);
+            let stepped = self.bounded.run(NAME, READ_TIME_MAX, step).await.map_err(given_up)?;
+            stepped.map_err(|fault| self.told(layer, &fault))?;
         }
     }
 
@@ -136,6 +158,10 @@ impl Windows {
             Fault::Gone(said) | Fault::Forbidden(said) | Fault::Io(said) => StoreError::Io(said.clone()),
         }
     }
+}
+
+fn given_up(error: NotDone) -> StoreError {
+    StoreError::Io(error.to_string())
 }
 
 impl Reader {

@@ -8,6 +8,7 @@ use super::super::driver::Image;
 use super::super::name::EngineName;
 use super::super::socket::{Socket, SocketError};
 use super::api::{IMAGE_BYTES_MAX, Inspected, LIST_BYTES_MAX, Row};
+use crate::layer::storage::LAYERS_MAX;
 
 /// The names of one engine.
 pub(crate) struct Names {
@@ -63,6 +64,10 @@ impl Names {
         };
         let Some(Inspected { row, root }) = inspected else { return Ok(None) };
         let layers = root.layers.unwrap_or_default();
+        if layers.len() > LAYERS_MAX {
+            let said = format!("an image of {} layers: {LAYERS_MAX} are taken", layers.len());
+            return Err(SourceError::Refused(said));
+        }
         Ok(row.image(self.by_digest).map(|image| (image, layers)))
     }
 }

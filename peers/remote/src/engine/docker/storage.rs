@@ -4,8 +4,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use dockless_oci::Digest;
-use dockless_runtime::Runtime;
 
+use crate::layer::bounded::Bounded;
 use crate::layer::storage::{DockerStorage, PodmanStorage};
 use crate::layer::{LayerError, LayerPlace};
 
@@ -23,15 +23,15 @@ impl Storage {
     /// # Errors
     /// Why layers cannot be read in place, in words.
     pub(crate) async fn open(
-        runtime: Runtime,
+        bounded: Bounded,
         podman: bool,
         root: &Path,
         driver: &str,
     ) -> Result<Self, String> {
         if podman {
-            return PodmanStorage::open(runtime, root).await.map(Self::Podman);
+            return PodmanStorage::open(bounded, root).await.map(Self::Podman);
         }
-        DockerStorage::open(runtime, root, driver).await.map(Self::Docker)
+        DockerStorage::open(bounded, root, driver).await.map(Self::Docker)
     }
 
     /// As [`DockerStorage::layers`].

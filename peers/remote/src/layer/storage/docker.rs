@@ -4,22 +4,22 @@
 //! lowest, then the digest of `<chain below> <diffID>`. `image/<driver>/layerdb/sha256/<chain>/` has `diff` (its
 //! diffID), `cache-id` (under which the driver keeps the files) and `tar-split.json.gz`.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use dockless_oci::Digest;
-use dockless_runtime::{Disk, Runtime};
 
-use super::{check_readable, is_one_name, read_config, read_word};
+use super::{OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error, read_word};
+use crate::layer::bounded::{Bounded, LOOK_TIME_MAX};
+use crate::layer::file::EngineFile;
 use crate::layer::{LayerError, LayerPlace};
 
 /// The images and layers of one data root.
 #[derive(Clone)]
 pub(crate) struct DockerStorage {
-    runtime: Runtime,
+    bounded: Bounded,
     /// `image/<driver>`.
-    images: PathBuf,
+    images: EngineFile,
     files: Files,
 }
 
@@ -35,13 +35,15 @@ impl DockerStorage {
     ///
     /// # Errors
     /// Why they cannot, in words for the operator.
-    pub(crate) async fn open(runtime: Runtime, docker_root: &Path, driver: &str) -> Result<Self, String> {
+    pub(crate) async fn open(bounded: Bounded, docker_root: &Path, driver: &str) -> Result<Self, String> {
         let files = Files::of(docker_root, driver)?;
         let images = docker_root.join("image").join(driver);
-        let (disk, places) = (runtime.disk.clone(), [images.clone(), files.directory.clone()]);
+        let disk = bounded.runtime.disk.clone();
+        let places = [images.clone(), files.directory.clone()];
         let look = move || places.iter().try_for_each(|place| check_readable(&*disk, place));
-        runtime.blocking("look into docker's data root", look).await.map_err(|lost| lost.to_string())??;
-        Ok(Self { runtime, images, files })
+        let looked = bounded.run("look into docker's data root", OPEN_TIME_MAX, look).await;
+        looked.map_err(|error| error.to_string())??;
+        Ok(Self { bounded, images: EngineFile::root(&images), files })
     }
 
     /// Where the layers of these diffIDs, lowest first, lie; in the same order.
@@ -49,9 +51,10 @@ impl DockerStorage {
     /// # Errors
     /// [`LayerError`].
     pub(crate) async fn layers(&self, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
+        check_count(diff_ids)?;
         let (storage, diff_ids) = (self.clone(), diff_ids.to_vec());
         let find = move || storage.find(&diff_ids);
-        self.runtime.blocking("find layers of docker", find).await?
+        self.bounded.run("find layers of docker", LOOK_TIME_MAX, find).await?
     }
 
     /// The bytes of the image's config, checked against its id; `None` when there is no such image.
@@ -60,14 +63,13 @@ impl DockerStorage {
     /// [`LayerError`].
     pub(crate) async fn config(&self, image_id: &Digest) -> Result<Option<Bytes>, LayerError> {
         let content = self.images.join("imagedb/content");
-        let path = content.join(image_id.algorithm().as_str()).join(image_id.hex());
-        let (disk, id) = (self.runtime.disk.clone(), image_id.clone());
-        let read = move || read_config(&*disk, &path, &id);
-        self.runtime.blocking("read a config of docker", read).await?
+        let file = content.join(image_id.algorithm().as_str()).join(image_id.hex());
+        let id = image_id.clone();
+        let read = move || read_config(&file, &id);
+        self.bounded.run("read a config of docker", LOOK_TIME_MAX, read).await?
     }
 
     fn find(&self, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
-        let disk = &*self.runtime.disk;
         let mut chain: Option<Digest> = None;
         let mut places = Vec::with_capacity(diff_ids.len());
         for diff_id in diff_ids {
@@ -75,30 +77,26 @@ impl DockerStorage {
                 None => diff_id.clone(),
                 Some(below) => Digest::sha256(format!("{below} {diff_id}").as_bytes()),
             };
-            places.push(self.place(disk, &here, diff_id)?);
+            places.push(self.place(&here, diff_id)?);
             chain = Some(here);
         }
         Ok(places)
     }
 
-    fn place(&self, disk: &dyn Disk, chain: &Digest, diff_id: &Digest) -> Result<LayerPlace, LayerError> {
+    fn place(&self, chain: &Digest, diff_id: &Digest) -> Result<LayerPlace, LayerError> {
         let layer = self.images.join("layerdb").join(chain.algorithm().as_str()).join(chain.hex());
-        let said = |what: &str| format!("{}: {what}", layer.display());
-        let recorded = read_word(disk, &layer.join("diff"))?;
+        let said = |what: &str| format!("{layer}: {what}");
+        let recorded = read_word(&layer.join("diff"))?;
         if recorded != diff_id.as_str() {
             return Err(LayerError::Damaged(said("it is another layer than its name says")));
         }
-        let cache_id = read_word(disk, &layer.join("cache-id"))?;
+        let cache_id = read_word(&layer.join("cache-id"))?;
         if !is_one_name(&cache_id) {
             return Err(LayerError::Damaged(said("its cache-id is not a name")));
         }
         let split = layer.join("tar-split.json.gz");
-        match disk.stat(&split) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(LayerError::Unsupported(said("docker kept no tar-split metadata of it")));
-            }
-            Err(error) => return Err(super::read_error(&split, &error)),
+        if !split.exists().map_err(|error| read_error(&split, &error))? {
+            return Err(LayerError::Unsupported(said("docker kept no tar-split metadata of it")));
         }
         let root = self.files.directory.join(cache_id).join(self.files.below);
         Ok(LayerPlace { diff_id: diff_id.clone(), split, root })

@@ -5,19 +5,20 @@
 //! of an image, each in a file named by `=` and the base64 of its key; that of a config is its digest.
 
 use std::collections::HashMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use dockless_oci::Digest;
-use dockless_runtime::disk::read_file;
-use dockless_runtime::{Disk, Runtime, Stat};
+use dockless_runtime::{Disk, Stat};
 use serde::Deserialize;
+use tokio::sync::Mutex as Turn;
 
-use super::{check_readable, is_one_name, read_config, read_error};
+use super::{OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error};
+use crate::layer::bounded::{Bounded, LOOK_TIME_MAX};
+use crate::layer::file::EngineFile;
 use crate::layer::{LayerError, LayerPlace};
 
 /// Bytes of `layers.json`: about a kilobyte for each layer, and podman itself becomes slow with some thousands.
@@ -29,15 +30,18 @@ const PARENTS_MAX: usize = 500;
 /// The images and layers of one storage.
 #[derive(Clone)]
 pub(crate) struct PodmanStorage {
-    runtime: Runtime,
-    graph_root: PathBuf,
+    bounded: Bounded,
+    graph_root: EngineFile,
     driver: Driver,
     /// What was read last, as long as nobody writes it anew.
-    table: Arc<Mutex<Option<Read>>>,
+    table: Arc<Mutex<Option<Seen>>>,
+    /// Held while it is read: whoever comes meanwhile finds it read.
+    reading: Arc<Turn<()>>,
 }
 
 /// A table, and the state of the file that it was read from.
-struct Read {
+#[derive(Clone)]
+struct Seen {
     of: Stat,
     table: Arc<Table>,
 }
@@ -69,12 +73,13 @@ impl PodmanStorage {
     ///
     /// # Errors
     /// Why they cannot, in words for the operator.
-    pub(crate) async fn open(runtime: Runtime, graph_root: &Path) -> Result<Self, String> {
-        let (disk, root) = (runtime.disk.clone(), graph_root.to_owned());
+    pub(crate) async fn open(bounded: Bounded, graph_root: &Path) -> Result<Self, String> {
+        let (disk, root) = (bounded.runtime.disk.clone(), EngineFile::root(graph_root));
+        let graph_root = root.clone();
         let look = move || Driver::of(&*disk, &root);
-        let looked = runtime.blocking("look into podman's storage", look).await;
-        let driver = looked.map_err(|lost| lost.to_string())??;
-        Ok(Self { runtime, graph_root: graph_root.to_owned(), driver, table: Arc::default() })
+        let looked = bounded.run("look into podman's storage", OPEN_TIME_MAX, look).await;
+        let driver = looked.map_err(|error| error.to_string())??;
+        Ok(Self { bounded, graph_root, driver, table: Arc::default(), reading: Arc::default() })
     }
 
     /// Where the layers of these diffIDs, lowest first, lie; in the same order.
@@ -82,9 +87,11 @@ impl PodmanStorage {
     /// # Errors
     /// [`LayerError`].
     pub(crate) async fn layers(&self, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
+        check_count(diff_ids)?;
+        let table = self.table().await?;
         let (storage, diff_ids) = (self.clone(), diff_ids.to_vec());
-        let find = move || storage.find(&diff_ids);
-        self.runtime.blocking("find layers of podman", find).await?
+        let find = move || storage.find(&table, &diff_ids);
+        self.bounded.run("find layers of podman", LOOK_TIME_MAX, find).await?
     }
 
     /// The bytes of the image's config, checked against its id; `None` when there is no such image.
@@ -93,25 +100,24 @@ impl PodmanStorage {
     /// [`LayerError`]; [`LayerError::Unsupported`] for an image whose id is not the digest of its config.
     pub(crate) async fn config(&self, image_id: &Digest) -> Result<Option<Bytes>, LayerError> {
         let images = self.graph_root.join(format!("{}-images", self.driver.name()));
-        let (disk, id) = (self.runtime.disk.clone(), image_id.clone());
+        let id = image_id.clone();
         let read = move || {
             let image = images.join(id.hex());
-            match read_config(&*disk, &image.join(big_data_file(id.as_str())), &id)? {
-                None if disk.stat(&image).is_ok() => Err(LayerError::Unsupported(format!(
+            match read_config(&image.join(big_data_file(id.as_str())), &id)? {
+                None if image.exists().unwrap_or(false) => Err(LayerError::Unsupported(format!(
                     "the id of the image {id} is not the digest of its config"
                 ))),
                 config => Ok(config),
             }
         };
-        self.runtime.blocking("read a config of podman", read).await?
+        self.bounded.run("read a config of podman", LOOK_TIME_MAX, read).await?
     }
 
-    fn find(&self, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
+    fn find(&self, table: &Table, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
         let Some(top) = diff_ids.last() else { return Ok(Vec::new()) };
-        let table = self.table()?;
         let mut found = Err(LayerError::Unsupported(format!(
             "{} has no layer {top} on the layers below it",
-            self.graph_root.display()
+            self.graph_root
         )));
         // An image that was built and one that was pulled may have the same layers twice.
         for layer in table.by_diff_id.get(top.as_str()).into_iter().flatten() {
@@ -127,26 +133,22 @@ impl PodmanStorage {
     }
 
     fn place(&self, layer: &Layer, diff_id: &Digest) -> Result<LayerPlace, LayerError> {
-        let disk = &*self.runtime.disk;
         let id = &layer.id;
         if !is_one_name(id) {
             return Err(LayerError::Damaged(format!("a layer has the id {}", id.escape_default())));
         }
+        let exists = |file: &EngineFile| file.exists().map_err(|error| read_error(file, &error));
         let split = self.graph_root.join(format!("{}-layers/{id}.tar-split.gz", self.driver.name()));
-        match disk.stat(&split) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(LayerError::Unsupported(format!(
-                    "podman kept no tar-split metadata of the layer {id}"
-                )));
-            }
-            Err(error) => return Err(read_error(&split, &error)),
+        if !exists(&split)? {
+            return Err(LayerError::Unsupported(format!(
+                "podman kept no tar-split metadata of the layer {id}"
+            )));
         }
         let (root, composed) = match self.driver {
             Driver::Vfs => (self.graph_root.join("vfs/dir").join(id), false),
             Driver::Overlay => {
                 let layer = self.graph_root.join("overlay").join(id);
-                (layer.join("diff"), disk.stat(&layer.join("composefs-data")).is_ok())
+                (layer.join("diff"), exists(&layer.join("composefs-data"))?)
             }
         };
         if composed {
@@ -154,47 +156,62 @@ impl PodmanStorage {
                 "the layer {id} is kept by composefs, not as files"
             )));
         }
-        Ok(LayerPlace { diff_id: diff_id.clone(), split, root })
+        Ok(LayerPlace { diff_id: diff_id.clone(), split, root: root.path() })
     }
 
-    fn table(&self) -> Result<Arc<Table>, LayerError> {
-        let path = self.graph_root.join(format!("{0}-layers/layers.json", self.driver.name()));
-        let disk = &*self.runtime.disk;
-        let stat = disk.stat(&path).map_err(|error| read_error(&path, &error))?;
-        // Whoever comes meanwhile waits: it is read once.
-        let mut held = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(read) = &*held
-            && read.of == stat
-        {
-            return Ok(read.table.clone());
+    /// The table as it is now.
+    async fn table(&self) -> Result<Arc<Table>, LayerError> {
+        let file = self.graph_root.join(format!("{0}-layers/layers.json", self.driver.name()));
+        let looked = file.clone();
+        let look = move || looked.stat().map_err(|error| read_error(&looked, &error));
+        let stat = self.bounded.run("look at the layers of podman", LOOK_TIME_MAX, look).await??;
+        if let Some(table) = self.held(&stat) {
+            return Ok(table);
         }
-        let bytes = read_file(disk, &path, LAYERS_BYTES_MAX).map_err(|error| read_error(&path, &error))?;
-        let table = Arc::new(
-            Table::read(&bytes)
-                .map_err(|error| LayerError::Damaged(format!("{}: {error}", path.display())))?,
-        );
-        *held = Some(Read { of: stat, table: table.clone() });
-        Ok(table)
+        let name = "wait for the layers of podman";
+        let turn = self.bounded.within(name, LOOK_TIME_MAX, self.reading.clone().lock_owned()).await?;
+        if let Some(table) = self.held(&stat) {
+            return Ok(table);
+        }
+        let read = move || {
+            let _turn = turn;
+            Seen::read(&file)
+        };
+        let read = self.bounded.run("read the layers of podman", LOOK_TIME_MAX, read).await??;
+        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
+        Ok(read.table)
+    }
+
+    /// The table that was read out of a file in this state.
+    fn held(&self, stat: &Stat) -> Option<Arc<Table>> {
+        let held = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|read| read.of == *stat).map(|read| read.table.clone())
+    }
+}
+
+impl Seen {
+    fn read(file: &EngineFile) -> Result<Self, LayerError> {
+        let open = file.open().and_then(|open| Ok((open.stat()?, open.read(LAYERS_BYTES_MAX)?)));
+        let (of, bytes) = open.map_err(|error| read_error(file, &error))?;
+        let table = Table::read(&bytes).map_err(|error| LayerError::Damaged(format!("{file}: {error}")))?;
+        Ok(Self { of, table: Arc::new(table) })
     }
 }
 
 impl Driver {
-    fn of(disk: &dyn Disk, graph_root: &Path) -> Result<Self, String> {
+    fn of(disk: &dyn Disk, graph_root: &EngineFile) -> Result<Self, String> {
         let mut found = Err(format!(
-            "{} has the layers of neither overlay nor vfs, so they cannot be read in place",
-            graph_root.display()
+            "{graph_root} has the layers of neither overlay nor vfs, so they cannot be read in place"
         ));
         for driver in [Self::Vfs, Self::Overlay] {
             let layers = graph_root.join(format!("{}-layers", driver.name()));
-            match disk.stat(&layers) {
-                Ok(_) => found = Ok(driver),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(format!("{}: {error}", layers.display())),
+            if layers.exists().map_err(|error| format!("{layers}: {error}"))? {
+                found = Ok(driver);
             }
         }
         let driver = found?;
-        check_readable(disk, &graph_root.join(driver.name()))?;
-        check_readable(disk, &graph_root.join(format!("{}-layers", driver.name())))?;
+        check_readable(disk, &graph_root.path().join(driver.name()))?;
+        check_readable(disk, &graph_root.path().join(format!("{}-layers", driver.name())))?;
         Ok(driver)
     }
 

@@ -2,14 +2,17 @@
 #![expect(clippy::disallowed_methods, reason = "plants what an engine has, and damages it")]
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use dockless_runtime::Runtime;
 use dockless_store::READ_BYTES_MAX;
+use futures_util::future::join_all;
 use serde_json::json;
 
 use super::*;
+use crate::layer::bounded::{Bounded, Calls};
 use crate::layer::tests::archive::{Archive, Planted};
 use crate::layer::{LayerPlace, Layers};
 
@@ -35,12 +38,16 @@ impl Plant {
 
     /// Brings the files of a layer and its metadata to where an engine has them.
     fn bring(&self, layer: &Planted, split: &str, files: &str) {
-        for (from, to) in [(&layer.place.split, split), (&layer.place.root, files)] {
+        for (from, to) in [(layer.place.split.path(), split), (layer.place.root.clone(), files)] {
             let to = self.path(to);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::rename(from, to).unwrap();
         }
     }
+}
+
+fn bounded() -> Bounded {
+    Bounded::new(Runtime::real(), Calls::default())
 }
 
 fn layer(content: &str) -> Planted {
@@ -86,7 +93,7 @@ fn docker(driver: &str, files: impl Fn(&str) -> String) -> (Plant, Vec<Planted>,
 }
 
 async fn open_docker(plant: &Plant, driver: &str) -> Result<DockerStorage, String> {
-    DockerStorage::open(Runtime::real(), plant.root.path(), driver).await
+    DockerStorage::open(bounded(), plant.root.path(), driver).await
 }
 
 #[tokio::test]
@@ -162,7 +169,7 @@ fn podman(driver: &str, files: &str) -> (Plant, Vec<Planted>, Vec<Digest>) {
 }
 
 async fn open_podman(plant: &Plant) -> Result<PodmanStorage, String> {
-    PodmanStorage::open(Runtime::real(), plant.root.path()).await
+    PodmanStorage::open(bounded(), plant.root.path()).await
 }
 
 #[tokio::test]
@@ -211,4 +218,53 @@ async fn layers_that_podman_keeps_otherwise_are_refused() {
     assert!(matches!(storage.config(&id).await, Err(LayerError::Unsupported(_))));
     let empty = Plant::new();
     assert!(open_podman(&empty).await.err().unwrap().contains("neither overlay nor vfs"));
+}
+
+/// Puts a pipe in place of a file: whoever opens it waits for somebody who writes.
+fn pipe(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// Many ask for the layers at once, and all of them are told that something is wrong.
+async fn check_damaged(layers: impl AsyncFn() -> Result<Vec<LayerPlace>, LayerError>) {
+    let reader = Layers::new(Runtime::real());
+    let asked = async || reader.size(&layers().await?[0]).await;
+    let many = join_all((0..600).map(|_| asked()));
+    let answers = dockless_runtime::timeout(&*Runtime::real().clock, Duration::from_secs(9), many).await;
+    for answer in answers.expect("nobody waits for a pipe") {
+        assert!(matches!(answer, Err(LayerError::Damaged(_))), "{answer:?}");
+    }
+    assert_eq!(Runtime::real().blocking("other work", || 7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn pipes_in_place_of_metadata_hold_nothing_up() {
+    for file in ["diff", "cache-id", "tar-split.json.gz"] {
+        let (plant, _, diff_ids, names) = docker("overlay2", |cache_id| format!("overlay2/{cache_id}/diff"));
+        let storage = open_docker(&plant, "overlay2").await.unwrap();
+        pipe(&plant.path(&names[0]).join(file));
+        check_damaged(async || storage.layers(&diff_ids).await).await;
+    }
+    for file in ["layers.json", "aa.tar-split.gz"] {
+        let (plant, _, diff_ids) = podman("overlay", "overlay/*/diff");
+        let storage = open_podman(&plant).await.unwrap();
+        pipe(&plant.path("overlay-layers").join(file));
+        check_damaged(async || storage.layers(&diff_ids).await).await;
+    }
+}
+
+#[tokio::test]
+async fn links_in_place_of_metadata_lead_nowhere() {
+    let (plant, _, diff_ids, names) = docker("overlay2", |cache_id| format!("overlay2/{cache_id}/diff"));
+    let storage = open_docker(&plant, "overlay2").await.unwrap();
+    let diff = plant.path(&names[0]).join("diff");
+    std::fs::rename(&diff, plant.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(plant.path("elsewhere"), &diff).unwrap();
+    assert!(matches!(storage.layers(&diff_ids).await, Err(LayerError::Damaged(_))));
+    let id = Digest::sha256(CONFIG);
+    let config = plant.path(&format!("image/overlay2/imagedb/content/sha256/{}", id.hex()));
+    std::fs::rename(&config, plant.path("config")).unwrap();
+    std::os::unix::fs::symlink(plant.path("config"), &config).unwrap();
+    assert!(matches!(storage.config(&id).await, Err(LayerError::Damaged(_))));
 }

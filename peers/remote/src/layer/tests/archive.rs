@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::layer::LayerPlace;
 use crate::layer::content::crc64;
+use crate::layer::file::EngineFile;
 
 /// A tar that is being made.
 #[derive(Clone, Default)]
@@ -191,8 +192,8 @@ impl Archive {
                 Node::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
             }
         }
-        let split = directory.path().join("split.gz");
-        std::fs::write(&split, pack(self.json().as_bytes())).unwrap();
+        let split = EngineFile::root(directory.path()).join("split.gz");
+        std::fs::write(split.path(), pack(self.json().as_bytes())).unwrap();
         let diff_id = Digest::sha256(&self.tar);
         Planted { place: LayerPlace { diff_id, split, root }, directory, tar: self.tar.clone() }
     }

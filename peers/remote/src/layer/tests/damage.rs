@@ -32,7 +32,7 @@ fn small() -> Archive {
 async fn no_damage_of_the_metadata_gives_wrong_bytes() {
     let planted = small().plant();
     let json = small().json().into_bytes();
-    let write = |packed: &[u8]| std::fs::write(&planted.place.split, packed).unwrap();
+    let write = |packed: &[u8]| std::fs::write(planted.place.split.path(), packed).unwrap();
     for at in 0..json.len() {
         write(&pack(&json[..at]));
         check_never_wrong(&planted, &format!("cut at {at}")).await;
@@ -58,7 +58,7 @@ async fn no_damage_of_the_metadata_gives_wrong_bytes() {
 async fn damage_of_the_metadata_is_named() {
     let planted = small().plant();
     let refused = async |json: &str| {
-        std::fs::write(&planted.place.split, pack(json.as_bytes())).unwrap();
+        std::fs::write(planted.place.split.path(), pack(json.as_bytes())).unwrap();
         open(&planted.place).await.unwrap_err()
     };
     let name = "n".repeat(4096);
@@ -209,8 +209,42 @@ async fn a_layer_that_is_not_its_diff_id_is_never_given_to_its_end() {
     assert!(!bytes.is_empty() && bytes.len() < planted.tar.len(), "hashed on the way");
     // Elsewhere and for all others it is damaged from the first byte.
     assert_eq!(read_from(&blob, 0, 1).await.0.len(), 0);
-    let again = layers.open(&planted.place).await.unwrap();
-    assert_eq!(read_from(&again, 7, 1).await.0.len(), 0);
+    assert!(matches!(layers.open(&planted.place).await, Err(LayerError::Damaged(_))));
+}
+
+#[tokio::test]
+async fn what_was_found_damaged_is_left_to_the_engine_until_its_metadata_is_written_anew() {
+    let mut planted = large().plant();
+    let genuine = std::mem::replace(&mut planted.place.diff_id, Digest::sha256(b"another"));
+    let layers = Layers::new(Runtime::real());
+    let diff_ids = [genuine, planted.place.diff_id.clone()];
+    assert_eq!(layers.size(&planted.place).await, Ok(planted.tar.len() as u64));
+    assert!(!layers.found_damaged(&diff_ids));
+    let blob = layers.open(&planted.place).await.unwrap();
+    assert!(read_from(&blob, 0, READ_BYTES_MAX).await.1.is_some());
+    assert!(layers.found_damaged(&diff_ids));
+    assert!(!layers.found_damaged(&diff_ids[..1]));
+    // The size is by the same metadata: nobody makes a manifest of it.
+    assert!(matches!(layers.size(&planted.place).await, Err(LayerError::Damaged(_))));
+    let bytes = std::fs::read(planted.place.split.path()).unwrap();
+    std::fs::write(planted.place.split.path(), bytes).unwrap();
+    assert!(layers.size(&planted.place).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_reads_in_order_lends_that_to_nobody() {
+    let mut planted = large().plant();
+    planted.place.diff_id = Digest::sha256(b"another");
+    let layers = Layers::new(Runtime::real());
+    let (first, second) =
+        (layers.open(&planted.place).await.unwrap(), layers.open(&planted.place).await.unwrap());
+    let middle = planted.tar.len() as u64 / 2;
+    let mut at = 0;
+    while at <= middle {
+        at += first.read(at, READ_BYTES_MAX).await.unwrap().len() as u64;
+    }
+    assert!(second.try_read(middle, 1).is_none());
+    assert!(matches!(second.read(middle, 1).await, Err(StoreError::Damaged(_))));
 }
 
 #[tokio::test]
