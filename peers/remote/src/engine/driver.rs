@@ -50,7 +50,8 @@ pub(crate) trait Driver: Send + Sync {
     async fn manifest(&self, image: &Image) -> Result<Option<Manifest>, SourceError>;
 
     /// The manifest of this digest among those that make up the image: what [`Driver::manifest`] answers, or one
-    /// within its index. Asked for each image of a repository, so it never exports one to find out.
+    /// within its index. Asked for each image of a repository, so it never exports one to find out: only one that
+    /// is the digest's own.
     async fn child(&self, image: &Image, digest: &Digest) -> Result<Option<Manifest>, SourceError>;
 
     /// The config or layer of this digest, when the image has it. Asked for each image of a repository: only an image

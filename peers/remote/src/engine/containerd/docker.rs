@@ -127,6 +127,9 @@ impl Driver for DockerOverContainerd {
     }
 
     async fn child(&self, image: &Image, digest: &Digest) -> Result<Option<Manifest>, SourceError> {
+        if image.id == *digest {
+            return self.manifest(image).await;
+        }
         let content: &dyn Content = match self.in_place(image).await? {
             Some(directory) => directory,
             None => &self.spool,

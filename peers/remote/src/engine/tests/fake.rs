@@ -63,6 +63,8 @@ pub(super) struct Fake {
     pub(super) form: Form,
     pub(super) podman: bool,
     pub(super) saves: AtomicUsize,
+    /// How often all of its images were listed.
+    pub(super) lists: AtomicUsize,
     /// How often it was asked what it is.
     pub(super) versions: AtomicUsize,
     /// A request that hangs has come.
@@ -135,6 +137,7 @@ impl Fake {
             form: Form::Folders,
             podman: false,
             saves: AtomicUsize::new(0),
+            lists: AtomicUsize::new(0),
             versions: AtomicUsize::new(0),
             hanging: Notify::new(),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
@@ -238,6 +241,7 @@ impl Fake {
                     .to_owned(),
             ),
             "/images/json" => {
+                self.lists.fetch_add(1, Ordering::SeqCst);
                 let rows: Vec<_> = images.iter().map(|image| format!("{{{}}}", image.row())).collect();
                 (200, format!("[{}]", rows.join(",")))
             }

@@ -1,5 +1,7 @@
 //! Which images are answered under which names.
 
+use std::sync::atomic::Ordering;
+
 use dockless_registry::access::Pattern;
 
 use super::*;
@@ -58,6 +60,20 @@ async fn podman_names_without_a_host_are_found_behind_those_of_docker_io() {
     assert_eq!((&local[1].0, &pulled[1].0), (&Digest::sha256(b"1"), &Digest::sha256(b"2")));
     assert_eq!(parts(&place.tagged("localhost/app", "2").await.unwrap().unwrap()), local);
     assert_eq!(place.engine.status().await.description, "podman 4.3.1, overlay2");
+}
+
+#[tokio::test]
+async fn the_parts_of_what_was_pulled_are_found_without_a_list() {
+    let image = Picture::new(&[b"1", b"2"], &["app:1"]);
+    let place = Place::new(vec![Picture::new(&[b"3"], &["app:2"]), image.clone()]);
+    let manifest = place.tagged("app", "1").await.unwrap().unwrap();
+    assert_eq!(place.tagged("app", manifest.digest.as_str()).await, Ok(Some(manifest)));
+    for digest in image.digests().into_iter().chain([image.id()]) {
+        assert!(place.read("app", &digest).await.is_some());
+    }
+    assert_eq!(place.fake.lists.load(Ordering::SeqCst), 0);
+    assert!(place.read("app", &Digest::sha256(b"3")).await.is_some(), "of another image of the repository");
+    assert_eq!(place.fake.lists.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

@@ -64,7 +64,11 @@ impl Docker {
 
     fn answer(&self, path: &str) -> Response<Full<Bytes>> {
         let images = self.images.lock().unwrap();
-        let row = |(id, names): &(Digest, Vec<&str>)| format!(r#"{{"Id":"{id}","RepoTags":{names:?}}}"#);
+        let row = |(id, names): &(Digest, Vec<&str>)| {
+            let (digests, tags): (Vec<&str>, Vec<&str>) =
+                names.iter().copied().partition(|name| name.contains('@'));
+            format!(r#"{{"Id":"{id}","RepoTags":{tags:?},"RepoDigests":{digests:?}}}"#)
+        };
         let body = match path {
             "/version" => r#"{"Version":"26.1.5+dfsg1","Components":[{"Name":"Engine"}]}"#.to_owned(),
             "/info" => format!(
@@ -155,6 +159,22 @@ async fn docker_answers_original_bytes_in_place_and_by_export() {
         assert_eq!(node.get("app", "1").await, Ok(None), "gone");
         assert_eq!(node.read("app", &app.config).await, None, "gone");
         assert!(node.read("y", &app.config).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_has_no_tag_is_found_by_its_digest() {
+    for in_place in [false, true] {
+        let (node, docker, app) = docker(in_place);
+        let digest = &app.manifest.0;
+        let pinned = vec![&*format!("pinned@{digest}").leak(), format!("moby-dangling@{digest}").leak()];
+        *docker.images.lock().unwrap() = vec![(digest.clone(), pinned)];
+        let manifest = served(&app.manifest, OCI_MANIFEST);
+        assert_eq!(node.get("pinned", digest.as_str()).await, Ok(Some(manifest)));
+        assert_eq!(node.read("pinned", &app.config).await.as_deref(), Some(&b"{\"a\":1}"[..]));
+        assert_eq!(node.get("moby-dangling", digest.as_str()).await, Ok(None));
+        assert_eq!(node.engine.repositories(&Principal::Anonymous).await, Ok(Vec::new()));
+        assert_eq!(node.engine.status().await.images, Some(1));
     }
 }
 
