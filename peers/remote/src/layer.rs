@@ -14,7 +14,7 @@ mod opened;
 mod reader;
 mod split;
 pub(crate) mod storage;
-mod tar;
+pub(crate) mod tar;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -11,8 +11,8 @@ mod tests;
 
 use bytes::Bytes;
 
-/// The unit of a tar archive.
-const BLOCK_BYTES: usize = 512;
+use crate::layer::tar::{BLOCK_BYTES, number, record};
+
 /// The most headers. An image has at most some hundred layers, each with three files and a folder.
 const HEADERS_MAX: u32 = 65_536;
 /// The most bytes of what is no file: pax and GNU headers hold names here, and times.
@@ -137,7 +137,7 @@ impl Archive {
             return Err(ArchiveError::TooLarge);
         }
         check(header)?;
-        let stated = number(&header[SIZE])?;
+        let stated = number(&header[SIZE]).ok_or(ArchiveError::Header)?;
         let filling = |size: u64| size.wrapping_neg() % BLOCK_BYTES as u64;
         match header[TYPE] {
             b'0' | b'7' | 0 => {
@@ -171,27 +171,10 @@ fn take(input: &mut Bytes, left: &mut u64) -> Bytes {
 fn check(header: &[u8]) -> Result<(), ArchiveError> {
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
     let spaces = u64::from(b' ') * CHECKSUM.len() as u64;
-    if number(&header[CHECKSUM])? == sum(header) - sum(&header[CHECKSUM]) + spaces {
+    if number(&header[CHECKSUM]) == Some(sum(header) - sum(&header[CHECKSUM]) + spaces) {
         Ok(())
     } else {
         Err(ArchiveError::Header)
-    }
-}
-
-/// A number in a header: octal digits between spaces and zeros, or, with the highest bit set, base 256.
-fn number(field: &[u8]) -> Result<u64, ArchiveError> {
-    if let Some((0x80, rest)) = field.split_first() {
-        let (high, low) = rest.split_at(rest.len().saturating_sub(8));
-        if high.iter().any(|byte| *byte != 0) {
-            return Err(ArchiveError::Header);
-        }
-        return Ok(low.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)));
-    }
-    let text = std::str::from_utf8(field).map_err(|_| ArchiveError::Header)?;
-    match text.trim_matches([' ', '\0']) {
-        "" => Ok(0),
-        digits if digits.starts_with('+') => Err(ArchiveError::Header),
-        digits => u64::from_str_radix(digits, 8).map_err(|_| ArchiveError::Header),
     }
 }
 
@@ -199,14 +182,7 @@ fn number(field: &[u8]) -> Result<u64, ArchiveError> {
 fn pax_size(mut records: &[u8]) -> Result<Option<u64>, ArchiveError> {
     let mut size = None;
     while !records.is_empty() {
-        let record = || {
-            let space = records.iter().position(|byte| *byte == b' ')?;
-            let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-            let record = records.get(space + 1..length)?.strip_suffix(b"\n")?;
-            let equals = record.iter().position(|byte| *byte == b'=')?;
-            Some((&record[..equals], &record[equals + 1..], length))
-        };
-        let (key, value, length) = record().ok_or(ArchiveError::Extension)?;
+        let (key, value, rest) = record(records).ok_or(ArchiveError::Extension)?;
         if key.starts_with(b"GNU.sparse.") {
             return Err(ArchiveError::Sparse);
         }
@@ -216,7 +192,7 @@ fn pax_size(mut records: &[u8]) -> Result<Option<u64>, ArchiveError> {
                 .filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
             size = Some(digits.and_then(|digits| digits.parse().ok()).ok_or(ArchiveError::Extension)?);
         }
-        records = &records[length..];
+        records = rest;
     }
     Ok(size)
 }

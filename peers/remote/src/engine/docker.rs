@@ -41,7 +41,8 @@ impl Docker {
     pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
         let podman = version.is_podman();
         let storage =
-            Storage::open(ground.layers.bounded().clone(), podman, Path::new(&about.root), &about.driver).await;
+            Storage::open(ground.layers.bounded().clone(), podman, Path::new(&about.root), &about.driver)
+                .await;
         let name = if podman { "podman" } else { "docker" };
         let description = format!("{name} {}, {}", version.version, about.driver);
         let note = storage.as_ref().err();

@@ -7,6 +7,7 @@
 mod pax;
 mod sparse;
 
+pub(crate) use pax::record;
 pub(crate) use sparse::Extent;
 
 use pax::Records;
@@ -201,8 +202,8 @@ fn after(padding: u64) -> State {
     if padding == 0 { State::Header } else { State::Padding(padding) }
 }
 
-/// A number of a header: octal digits between spaces and NULs, or, with the first bit set, binary.
-fn number(field: &[u8]) -> Option<u64> {
+/// A number of a header: octal digits between spaces and NULs, or, with the first bit set, binary. `field` is not empty.
+pub(crate) fn number(field: &[u8]) -> Option<u64> {
     if field[0] & 0x80 != 0 {
         // The second bit is the sign.
         let first = u64::from(field[0] & 0x7f);

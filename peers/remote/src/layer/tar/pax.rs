@@ -100,8 +100,8 @@ fn decimal(text: &str) -> Result<u64, Lost> {
     text.parse().map_err(|_| Lost("an extended header with a number that is none"))
 }
 
-/// One record, and what follows it.
-fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// The key and the value of the first record of an extended header, and what follows it.
+pub(crate) fn record(body: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = body.iter().position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(&body[..space]).ok()?.parse().ok()?;
     let (line, rest) = body.split_at_checked(length)?;
