@@ -8,15 +8,22 @@ use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dockless_oci::Digest;
 use dockless_registry::{Blob, SourceError};
-use dockless_runtime::{DiskFile, OpenMode, Runtime, Stat};
+use dockless_runtime::disk::{ForeignFile, ForeignRoot};
+use dockless_runtime::{Runtime, Stat};
 
 use super::super::recent::Recent;
 use super::content::Content;
 use super::opened::{Opened, Reader};
+use crate::layer::bounded::{Bounded, Calls, LOOK_TIME_MAX, NotDone};
+use crate::layer::file::EngineFile;
+
+/// How long it may take to look whether directories can be read: an engine must say what it is in not much more.
+const OPEN_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// What is known of files of blobs; it outlives the engine's restarts.
 #[derive(Default)]
@@ -25,13 +32,14 @@ pub(crate) struct Files {
     open: Mutex<HashMap<Digest, Weak<Opened>>>,
     /// Those that were hashed and found right.
     genuine: Recent<Digest, Stat>,
+    calls: Calls,
 }
 
 /// One or more directories of blobs.
 pub(crate) struct Directory {
-    runtime: Runtime,
+    bounded: Bounded,
     files: Arc<Files>,
-    roots: Vec<PathBuf>,
+    roots: Vec<EngineFile>,
 }
 
 impl Files {
@@ -41,7 +49,7 @@ impl Files {
     }
 
     /// What is held of a file, or what holds it from now on.
-    fn opened(&self, digest: &Digest, file: Arc<dyn DiskFile>, stat: Stat) -> Arc<Opened> {
+    fn opened(&self, digest: &Digest, file: ForeignFile, stat: Stat) -> Arc<Opened> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, opened| opened.strong_count() > 0);
         let held = open.get(digest).and_then(Weak::upgrade);
@@ -68,60 +76,68 @@ impl Directory {
         let look = move || {
             let (mut roots, mut reasons) = (Vec::new(), Vec::new());
             for root in candidates {
-                match disk.list(&root) {
-                    Ok(_) => roots.push(root),
+                match disk.list(&root).and_then(|_| ForeignRoot::open(&root)) {
+                    Ok(_) => roots.push(EngineFile::root(&root)),
                     Err(error) => reasons.push(format!("{}: {error}", root.display())),
                 }
             }
             if roots.is_empty() { Err(reasons.join("; ")) } else { Ok(roots) }
         };
-        let roots = runtime
-            .blocking("look at blobs of an engine", look)
-            .await
-            .map_err(|error| error.to_string())??;
-        Ok(Self { runtime, files, roots })
+        let bounded = Bounded::new(runtime, files.calls.clone());
+        let roots = bounded.run("look at blobs of an engine", OPEN_TIME_MAX, look).await;
+        let roots = roots.map_err(|error| error.to_string())??;
+        Ok(Self { bounded, files, roots })
     }
 
     /// What `look` finds in the first directory that has a file of this blob.
     async fn first<T: Send + 'static>(
         &self,
         digest: &Digest,
-        look: impl Fn(&Path) -> io::Result<T> + Send + 'static,
+        look: impl Fn(&EngineFile) -> io::Result<T> + Send + 'static,
     ) -> Result<Option<T>, SourceError> {
         let name = Path::new("blobs").join(digest.algorithm().as_str()).join(digest.hex());
-        let paths: Vec<_> = self.roots.iter().map(|root| root.join(&name)).collect();
-        let found = self.runtime.blocking("look for a blob of an engine", move || {
-            for path in paths {
-                match look(&path) {
+        let places: Vec<_> = self.roots.iter().map(|root| root.join(&name)).collect();
+        let found = move || {
+            for place in places {
+                match look(&place) {
                     Ok(found) => return Ok(Some(found)),
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
-                    Err(error) => return Err(format!("{}: {error}", path.display())),
+                    Err(error) => return Err(of_look(&place, &error)),
                 }
             }
             Ok(None)
-        });
-        found.await.map_err(|error| error.to_string()).flatten().map_err(SourceError::Unavailable)
+        };
+        let found = self.bounded.run("look for a blob of an engine", LOOK_TIME_MAX, found).await;
+        found.map_err(|NotDone(why)| SourceError::Unavailable(why))?
+    }
+}
+
+/// What an error about the file of one blob says.
+fn of_look(place: &EngineFile, error: &io::Error) -> SourceError {
+    let said = format!("{place}: {error}");
+    match error.kind() {
+        ErrorKind::InvalidData | ErrorKind::NotADirectory => SourceError::Damaged(said),
+        ErrorKind::PermissionDenied => SourceError::Refused(said),
+        _ => SourceError::Unavailable(said),
     }
 }
 
 #[async_trait]
 impl Content for Directory {
     async fn size(&self, digest: &Digest) -> Result<Option<u64>, SourceError> {
-        let disk = self.runtime.disk.clone();
-        let look = move |path: &Path| disk.stat(path).map(|stat| stat.size);
-        self.first(digest, look).await
+        self.first(digest, |place| place.stat().map(|stat| stat.size)).await
     }
 
     async fn open(&self, digest: &Digest) -> Result<Option<Blob>, SourceError> {
-        let disk = self.runtime.disk.clone();
-        let open = move |path: &Path| {
-            let file = disk.open(path, OpenMode::Read)?;
+        let open = |place: &EngineFile| {
+            let file = place.open()?;
             let stat = file.stat()?;
             Ok((file, stat))
         };
         let Some((file, stat)) = self.first(digest, open).await? else { return Ok(None) };
         let opened = self.files.opened(digest, file, stat);
-        let reader = Reader::new(self.runtime.clone(), self.files.clone(), opened);
+        // One for each who asks: who reads in order gets bytes before the whole is known to be right.
+        let reader = Reader::new(self.bounded.clone(), self.files.clone(), opened);
         Ok(Some(Blob::new(stat.size, Arc::new(reader))))
     }
 }

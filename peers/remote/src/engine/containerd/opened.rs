@@ -6,16 +6,19 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use dockless_oci::Digest;
 use dockless_oci::digest::Hasher;
 use dockless_registry::StoreError;
-use dockless_runtime::{DiskFile, Runtime, Stat};
+use dockless_runtime::Stat;
+use dockless_runtime::disk::ForeignFile;
 use dockless_store::{BlobRead, READ_BYTES_MAX};
 
 use super::directory::Files;
+use crate::layer::bounded::{Bounded, NotDone};
 
 /// A file of no more bytes is hashed before its first byte leaves: some milliseconds.
 pub(super) const HASH_FIRST_BYTES_MAX: u64 = 8 << 20;
@@ -24,11 +27,17 @@ const STEP_BYTES: u64 = 32 << 20;
 /// How often a file that changes is begun anew. Removing its name changes it once.
 const TRIES_MAX: usize = 4;
 
+/// How long it may take to read a piece, or to hash a step: a disk that hangs is given up.
+const READ_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// What that is called.
+const HASH: &str = "hash a blob of an engine";
+
 /// An open file.
 pub(crate) struct Opened {
     digest: Digest,
     size: u64,
-    file: Arc<dyn DiskFile>,
+    file: ForeignFile,
     known: Mutex<Known>,
     /// Held while the file is hashed: who waits finds it done.
     hashing: Arc<tokio::sync::Mutex<()>>,
@@ -49,9 +58,9 @@ enum Verdict {
     Damaged,
 }
 
-/// One reader; clones of its blob share it.
+/// One who reads; clones of its blob are the same one.
 pub(super) struct Reader {
-    runtime: Runtime,
+    bounded: Bounded,
     files: Arc<Files>,
     file: Arc<Opened>,
     mine: Mutex<Mine>,
@@ -76,7 +85,7 @@ struct Given {
 }
 
 impl Opened {
-    pub(super) fn new(digest: Digest, file: Arc<dyn DiskFile>, identity: Stat, genuine: bool) -> Self {
+    pub(super) fn new(digest: Digest, file: ForeignFile, identity: Stat, genuine: bool) -> Self {
         let verdict = if genuine { Verdict::Genuine } else { unread(&digest) };
         let known = Mutex::new(Known { identity, verdict });
         Self { digest, size: identity.size, file, known, hashing: Arc::default() }
@@ -172,7 +181,7 @@ impl Opened {
     }
 
     /// Up to `max` genuine bytes that are in memory.
-    fn read_cached(&self, offset: u64, max: usize) -> io::Result<Option<Bytes>> {
+    fn read_cached(&self, offset: u64, max: usize) -> io::Result<Option<Given>> {
         let identity = match &*self.known() {
             Known { identity, verdict: Verdict::Genuine } => *identity,
             _ => return Ok(None),
@@ -180,8 +189,9 @@ impl Opened {
         let mut bytes = vec![0; max];
         let Some(read) = self.file.read_cached_at(&mut bytes, offset)? else { return Ok(None) };
         bytes.truncate(read);
+        let given = Given { bytes: bytes.into(), identity, genuine: true };
         // After the read: a change before it shows by now.
-        Ok((read > 0 && self.file.stat()? == identity).then_some(bytes.into()))
+        Ok((read > 0 && self.file.stat_known()? == identity).then_some(given))
     }
 }
 
@@ -205,8 +215,8 @@ impl Mine {
 }
 
 impl Reader {
-    pub(super) fn new(runtime: Runtime, files: Arc<Files>, file: Arc<Opened>) -> Self {
-        Self { runtime, files, file, mine: Mutex::default() }
+    pub(super) fn new(bounded: Bounded, files: Arc<Files>, file: Arc<Opened>) -> Self {
+        Self { bounded, files, file, mine: Mutex::default() }
     }
 
     fn mine(&self) -> MutexGuard<'_, Mine> {
@@ -217,10 +227,33 @@ impl Reader {
         StoreError::Io(format!("the file of {} changes while it is read", self.file.digest))
     }
 
+    /// Lets bytes go to this reader.
+    fn give(&self, offset: u64, given: Given) -> Result<Bytes, StoreError> {
+        self.mine().give(offset, given).ok_or_else(|| self.changes())
+    }
+
     /// Sees to it that all bytes before `through` were hashed.
     async fn hash_through(&self, through: u64) -> Result<(), StoreError> {
-        while self.file.hashed()? < through {
-            let turn = self.file.hashing.clone().lock_owned().await;
+        let (mut identity, mut begun_anew) = (self.file.identity(), 0);
+        loop {
+            let hashed = self.file.hashed()?;
+            if hashed >= through {
+                return Ok(());
+            }
+            let now = self.file.identity();
+            if now != identity {
+                (identity, begun_anew) = (now, begun_anew + 1);
+            }
+            if begun_anew > TRIES_MAX {
+                return Err(self.changes());
+            }
+            let turn = self.file.hashing.clone().lock_owned();
+            let turn = match self.bounded.within(HASH, READ_TIME_MAX, turn).await {
+                Ok(turn) => turn,
+                // Others lead it on.
+                Err(_) if self.file.hashed()? != hashed => continue,
+                Err(error) => return Err(given_up(error)),
+            };
             if self.file.hashed()? >= through {
                 return Ok(());
             }
@@ -229,16 +262,20 @@ impl Reader {
                 let _turn = turn;
                 file.hash(through, &files)
             };
-            self.runtime.blocking("hash a blob of an engine", hash).await??;
+            self.bounded.run(HASH, READ_TIME_MAX, hash).await.map_err(given_up)??;
         }
-        Ok(())
     }
+}
+
+fn given_up(NotDone(why): NotDone) -> StoreError {
+    StoreError::Io(why)
 }
 
 #[async_trait]
 impl BlobRead for Reader {
     fn try_read(&self, offset: u64, max: usize) -> Option<Result<Bytes, StoreError>> {
-        self.file.read_cached(offset, max).ok().flatten().map(Ok)
+        let given = self.file.read_cached(offset, max).ok().flatten()?;
+        Some(self.give(offset, given))
     }
 
     async fn read(&self, offset: u64, max: usize) -> Result<Bytes, StoreError> {
@@ -248,10 +285,11 @@ impl BlobRead for Reader {
         for _ in 0..TRIES_MAX {
             self.hash_through(through).await?;
             let file = self.file.clone();
-            let read = self.runtime.blocking("read a blob of an engine", move || file.read(offset, max));
-            match read.await?? {
+            let read = move || file.read(offset, max);
+            let read = self.bounded.run("read a blob of an engine", READ_TIME_MAX, read).await;
+            match read.map_err(given_up)?? {
                 Some(given) if given.bytes.is_empty() => break,
-                Some(given) => return self.mine().give(offset, given).ok_or_else(|| self.changes()),
+                Some(given) => return self.give(offset, given),
                 None => {}
             }
         }

@@ -152,6 +152,74 @@ async fn what_changes_under_a_reader_is_noticed() {
 }
 
 #[tokio::test]
+async fn what_lies_in_memory_is_not_joined_to_what_was_another_file() {
+    // The wrong beginning goes out, the file is mended, and another one finds it right.
+    let place = Place::new();
+    place.write_at(0, b"\xff");
+    let blob = place.blob().await;
+    assert_eq!(blob.read(0, usize::MAX).await.unwrap()[0], 0xff);
+    place.write_at(0, &place.bytes[..1]);
+    assert_eq!(read(&place.blob().await).await, (place.bytes.clone(), None));
+    assert!(place.is_genuine());
+    let rest = blob.try_read(STEP as u64, usize::MAX);
+    assert!(matches!(rest, None | Some(Err(StoreError::Io(_)))), "{rest:?}");
+    assert!(matches!(blob.read(STEP as u64, usize::MAX).await, Err(StoreError::Io(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_changes_without_an_end_is_given_up() {
+    let place = Place::new();
+    let blob = place.blob().await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (stopped, path, first) = (stop.clone(), place.path(), place.bytes[0]);
+    let runtime = Runtime::real();
+    let changing = runtime.blocking("change a file", move || {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) {
+            file.write_at(&[first], 0).unwrap();
+        }
+    });
+    let reading = async {
+        let read = dockless_runtime::timeout(&*runtime.clock, LOOK_TIME_MAX, blob.read(1, 1)).await;
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        read
+    };
+    let (read, changed) = futures_util::future::join(reading, changing).await;
+    assert!(matches!(read, Ok(Err(StoreError::Io(why))) if why.contains("changes")));
+    changed.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_in_order_lends_that_to_nobody() {
+    let place = Place::new();
+    place.write_at(place.bytes.len() - 1, b"\xff");
+    let (first, second) = (place.blob().await, place.blob().await);
+    let mut at = 0;
+    while at < 5_000_000 {
+        at += first.read(at, usize::MAX).await.unwrap().len() as u64;
+    }
+    assert_eq!(second.read(4_000_000, 9).await, Err(place.damaged()));
+}
+
+#[tokio::test]
+async fn a_pipe_or_a_link_in_place_of_a_blob_is_damage() {
+    let place = Place::new();
+    let roots = vec![place.directory.path().to_owned()];
+    let directory = Directory::open(Runtime::real(), Arc::default(), roots).await.unwrap();
+    let moved = place.directory.path().join("moved");
+    std::fs::rename(place.path(), &moved).unwrap();
+    std::os::unix::fs::symlink(&moved, place.path()).unwrap();
+    assert!(matches!(directory.open(&place.digest).await, Err(SourceError::Damaged(_))));
+    std::fs::remove_file(place.path()).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
+    let opens = join_all((0..600).map(|_| directory.open(&place.digest)));
+    let opens = dockless_runtime::timeout(&*Runtime::real().clock, LOOK_TIME_MAX, opens).await;
+    let is_damaged = |open: &Result<Option<Blob>, _>| matches!(open, Err(SourceError::Damaged(_)));
+    assert!(opens.unwrap().iter().all(is_damaged));
+    assert!(matches!(directory.size(&place.digest).await, Err(SourceError::Damaged(_))));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_told() {
     let place = Place::new();
     let nowhere = place.directory.path().join("nowhere");
