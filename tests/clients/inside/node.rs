@@ -69,6 +69,13 @@ impl Node {
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
     }
 
+    /// The bytes that it ever read, from files and connections alike.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", self.process.id())).unwrap();
+        let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+        line.parse().unwrap()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.process.address()
     }
