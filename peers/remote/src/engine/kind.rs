@@ -63,6 +63,11 @@ impl Kind {
             Err(SocketError::Foreign(_)) => {
                 return Ok(Self::Containerd(containerd::About::of(ground).await?));
             }
+            // Sometimes so early that they are not even read. Else it is any engine that stops.
+            Err(SocketError::Silent(words)) => {
+                let about = containerd::About::of(ground).await;
+                return about.map(Self::Containerd).map_err(|_| SourceError::Unavailable(words));
+            }
             version => version?,
         };
         match (version, about(&ground.socket).await?) {

@@ -53,6 +53,9 @@ pub(crate) enum SocketError {
     /// What answers does not speak HTTP/1.1.
     #[error("{0}")]
     Foreign(String),
+    /// The connection was closed without an answer: it stops, or what answers spoke first, which HTTP/1.1 leaves unread.
+    #[error("{0}")]
+    Silent(String),
     /// The engine answered with an error.
     #[error("{message}")]
     Refused {
@@ -211,8 +214,7 @@ impl Socket {
     /// What went wrong before the head of an answer was read.
     fn foreign(&self, error: &hyper::Error) -> SocketError {
         let what = format!("the engine at {} did not answer as one: {}", self.address, causes(error));
-        // What closes without a word may be any engine that stops.
-        if error.is_parse() { SocketError::Foreign(what) } else { SocketError::Broken(what) }
+        if error.is_parse() { SocketError::Foreign(what) } else { SocketError::Silent(what) }
     }
 }
 

@@ -6,6 +6,7 @@ mod loads;
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 
@@ -186,6 +187,13 @@ async fn original_bytes_are_answered_through_the_socket_and_in_place() {
         assert_eq!(node.read("nobody", &app.config).await, None);
         assert_eq!((node.fake.reads() == 0, node.half_files()), (in_place, 0));
     }
+}
+
+#[tokio::test]
+async fn a_containerd_that_closes_what_it_does_not_understand_is_known_as_one() {
+    let (node, _app) = with_app();
+    node.fake.closes.store(true, Ordering::SeqCst);
+    assert!(node.get("app", "1").await.unwrap().is_some());
 }
 
 #[tokio::test]

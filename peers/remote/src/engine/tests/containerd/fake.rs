@@ -5,7 +5,7 @@ mod changes;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -74,6 +74,8 @@ pub(super) struct Containerd {
     pub(super) manner: Mutex<Manner>,
     /// Where it says that its blobs are.
     pub(super) root: String,
+    /// Closes the next connection.
+    pub(super) closes: AtomicBool,
     /// Blobs that were sent.
     pub(super) reads: AtomicUsize,
     /// A call that hangs has come.
@@ -93,6 +95,7 @@ impl Containerd {
             blobs: Mutex::default(),
             manner: Mutex::new(Manner::Well),
             root: root.to_str().unwrap().to_owned(),
+            closes: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
             hanging: Notify::new(),
             given: Mutex::default(),
@@ -125,6 +128,9 @@ impl Containerd {
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
+                if fake.closes.swap(false, Ordering::SeqCst) {
+                    continue;
+                }
                 let fake = fake.clone();
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
