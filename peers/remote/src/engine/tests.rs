@@ -6,6 +6,7 @@ mod failures;
 mod fake;
 mod loads;
 mod names;
+mod storage;
 
 use std::path::{Path, PathBuf};
 

@@ -62,6 +62,8 @@ pub(super) struct Fake {
     pub(super) manner: Mutex<Manner>,
     pub(super) form: Form,
     pub(super) podman: bool,
+    /// Where it says that its directory is.
+    pub(super) root: PathBuf,
     pub(super) saves: AtomicUsize,
     /// How often all of its images were listed.
     pub(super) lists: AtomicUsize,
@@ -136,6 +138,7 @@ impl Fake {
             manner: Mutex::new(Manner::Well),
             form: Form::Folders,
             podman: false,
+            root: "/nowhere/at/all".into(),
             saves: AtomicUsize::new(0),
             lists: AtomicUsize::new(0),
             versions: AtomicUsize::new(0),
@@ -237,8 +240,10 @@ impl Fake {
             "/version" => (200, if self.podman { PODMAN_VERSION } else { DOCKER_VERSION }.to_owned()),
             "/info" => (
                 200,
-                r#"{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]],"DockerRootDir":"/nowhere/at/all"}"#
-                    .to_owned(),
+                format!(
+                    r#"{{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]],"DockerRootDir":{:?}}}"#,
+                    self.root
+                ),
             ),
             "/images/json" => {
                 self.lists.fetch_add(1, Ordering::SeqCst);
