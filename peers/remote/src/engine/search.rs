@@ -1,6 +1,6 @@
 //! Finds what is asked for among the images of an engine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,14 @@ const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Search {
     pub(super) driver: Arc<dyn Driver>,
     pub(super) repositories: Vec<String>,
+}
+
+/// Which images were looked at for one digest.
+#[derive(Default)]
+struct Looked {
+    images: HashSet<Digest>,
+    /// What is wrong with one of them; another one may have the digest all the same.
+    problem: Option<SourceError>,
 }
 
 impl Engine {
@@ -57,7 +65,7 @@ impl Engine {
         digest: &Digest,
         look: impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>> + Send + Sync,
     ) -> Result<Option<T>, SourceError> {
-        let begun = self.current.now();
+        let (begun, mut looked) = (self.current.now(), Looked::default());
         let key = (asked.repository.clone(), asked.namespace.clone(), digest.clone());
         let pulled = self.pulled.get(&(asked.repository.clone(), asked.namespace.clone()));
         // Who found it there may have been allowed more than the one who asks now.
@@ -67,7 +75,7 @@ impl Engine {
         };
         for name in self.places.get(&key).into_iter().chain(pulled).filter(is_meant) {
             if let Some(image) = search.driver.image(&name).await?
-                && let Some(found) = look(image).await?
+                && let Some(found) = looked.once(image, &look).await?
             {
                 self.places.insert(key, name);
                 return Ok(Some(found));
@@ -77,7 +85,7 @@ impl Engine {
         for repository in &search.repositories {
             for image in &images {
                 let Some(name) = image.name_in(repository) else { continue };
-                if let Some(found) = look(image.clone()).await? {
+                if let Some(found) = looked.once(image.clone(), &look).await? {
                     self.places.insert(key, name.to_string());
                     return Ok(Some(found));
                 }
@@ -86,7 +94,27 @@ impl Engine {
                 }
             }
         }
-        Ok(None)
+        looked.problem.map_or(Ok(None), Err)
+    }
+}
+
+impl Looked {
+    /// What `look` finds in an image that it did not look at before.
+    async fn once<'a, T>(
+        &mut self,
+        image: Image,
+        look: &impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>>,
+    ) -> Result<Option<T>, SourceError> {
+        if !self.images.insert(image.id.clone()) {
+            return Ok(None);
+        }
+        match look(image).await {
+            Err(error @ (SourceError::Damaged(_) | SourceError::Refused(_))) => {
+                self.problem = Some(error);
+                Ok(None)
+            }
+            found => found,
+        }
     }
 }
 

@@ -241,6 +241,19 @@ async fn an_image_whose_config_is_none_has_no_manifest() {
 }
 
 #[tokio::test]
+async fn a_damaged_image_hides_no_other_one_of_its_repository() {
+    let mut bad = Picture::new(&[b"bad"], &["app:1"]);
+    bad.config = b"{}".to_vec();
+    let mut place = Place::new(vec![bad, Picture::new(&[b"good"], &["app:2"])]);
+    let _held_now = damaged(place.tagged("app", "1").await);
+    let good = place.tagged("app", "2").await.unwrap().unwrap();
+    place.restart();
+    assert_eq!(place.tagged("app", good.digest.as_str()).await, Ok(Some(good)));
+    let told = damaged(place.tagged("app", Digest::sha256(b"of none").as_str()).await);
+    assert!(told.contains("its config cannot be read"), "{told}");
+}
+
+#[tokio::test]
 async fn what_an_engine_refuses_of_one_image_is_no_failure_of_the_engine() {
     let place = Place::new(vec![app(), Picture::new(&[b"other"], &["b:1"])]);
     assert!(place.tagged("b", "1").await.unwrap().is_some());
