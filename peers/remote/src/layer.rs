@@ -178,7 +178,7 @@ impl Inside {
     async fn identity(&self, place: &LayerPlace) -> Result<Identity, LayerError> {
         let file = place.split.clone();
         let look = move || file.stat().map_err(|error| storage::read_error(&file, &error));
-        let split = self.bounded.run("look at a layer", LOOK_TIME_MAX, look).await??;
+        let split = self.bounded.look("look at a layer", LOOK_TIME_MAX, look).await??;
         Ok(Identity { place: place.clone(), split })
     }
 

@@ -8,20 +8,26 @@ use std::time::Duration;
 use dockless_runtime::{Runtime, timeout};
 use tokio::sync::Semaphore;
 
-/// Calls into the files of one engine that are under way at the same time, those that nobody waits for any more
-/// included. Some disks give more to several who ask at once; none gives more to hundreds.
-const CALLS_MAX: usize = 16;
+/// Looks at the files of one engine that are under way at the same time, and as many readings of what is long, those
+/// that nobody waits for any more included. Some disks give more to several who ask at once; none gives more to
+/// hundreds.
+const CALLS_MAX: usize = 8;
 
 /// How long it may take to look at a file or to read a short one.
 pub(crate) const LOOK_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The calls that may be under way for one engine. Clones are the same ones.
 #[derive(Clone)]
-pub(crate) struct Calls(Arc<Semaphore>);
+pub(crate) struct Calls {
+    /// Of their own, so that they do not wait for what is long.
+    looks: Arc<Semaphore>,
+    readings: Arc<Semaphore>,
+}
 
 impl Default for Calls {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(CALLS_MAX)))
+        let some = || Arc::new(Semaphore::new(CALLS_MAX));
+        Self { looks: some(), readings: some() }
     }
 }
 
@@ -43,6 +49,19 @@ impl Bounded {
         Self { runtime, calls }
     }
 
+    /// Looks at a file or reads a short one, as [`Bounded::run`] does.
+    ///
+    /// # Errors
+    /// As [`Bounded::run`].
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
+        self.call(&self.calls.looks, name, limit, work).await
+    }
+
     /// Runs `work` where it may block, when it is its turn. Who stops waiting before that has done nothing; work that
     /// has begun goes on to its end, and takes one of the engine's calls until then.
     ///
@@ -54,9 +73,18 @@ impl Bounded {
         limit: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotDone> {
+        self.call(&self.calls.readings, name, limit, work).await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        calls: &Arc<Semaphore>,
+        name: &'static str,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
         let done = async {
-            let calls = self.calls.0.clone();
-            let call = calls.acquire_owned().await.map_err(|error| NotDone(error.to_string()))?;
+            let call = calls.clone().acquire_owned().await.map_err(|error| NotDone(error.to_string()))?;
             let work = move || {
                 let _call = call;
                 work()
@@ -111,6 +139,7 @@ mod tests {
         assert!(results.iter().all(|result| result.as_ref().is_err_and(|error| error.0.contains("hang"))));
         assert_eq!(begins.try_iter().count(), CALLS_MAX, "those whose turn did not come never begin");
         assert_eq!(runtime.blocking("other work", || 7).await, Ok(7));
+        assert_eq!(files.look("look", LOOK_TIME_MAX, || 6).await, Ok(6));
         drop(releases);
         assert_eq!(files.run("again", LOOK_TIME_MAX, || 8).await, Ok(8));
     }

@@ -84,7 +84,7 @@ impl Directory {
             if roots.is_empty() { Err(reasons.join("; ")) } else { Ok(roots) }
         };
         let bounded = Bounded::new(runtime, files.calls.clone());
-        let roots = bounded.run("look at blobs of an engine", OPEN_TIME_MAX, look).await;
+        let roots = bounded.look("look at blobs of an engine", OPEN_TIME_MAX, look).await;
         let roots = roots.map_err(|error| error.to_string())??;
         Ok(Self { bounded, files, roots })
     }
@@ -107,7 +107,7 @@ impl Directory {
             }
             Ok(None)
         };
-        let found = self.bounded.run("look for a blob of an engine", LOOK_TIME_MAX, found).await;
+        let found = self.bounded.look("look for a blob of an engine", LOOK_TIME_MAX, found).await;
         found.map_err(|NotDone(why)| SourceError::Unavailable(why))?
     }
 }

@@ -41,7 +41,7 @@ impl DockerStorage {
         let disk = bounded.runtime.disk.clone();
         let places = [images.clone(), files.directory.clone()];
         let look = move || places.iter().try_for_each(|place| check_readable(&*disk, place));
-        let looked = bounded.run("look into docker's data root", OPEN_TIME_MAX, look).await;
+        let looked = bounded.look("look into docker's data root", OPEN_TIME_MAX, look).await;
         looked.map_err(|error| error.to_string())??;
         Ok(Self { bounded, images: EngineFile::root(&images), files })
     }
@@ -54,7 +54,7 @@ impl DockerStorage {
         check_count(diff_ids)?;
         let (storage, diff_ids) = (self.clone(), diff_ids.to_vec());
         let find = move || storage.find(&diff_ids);
-        self.bounded.run("find layers of docker", LOOK_TIME_MAX, find).await?
+        self.bounded.look("find layers of docker", LOOK_TIME_MAX, find).await?
     }
 
     /// The bytes of the image's config, checked against its id; `None` when there is no such image.
@@ -66,7 +66,7 @@ impl DockerStorage {
         let file = content.join(image_id.algorithm().as_str()).join(image_id.hex());
         let id = image_id.clone();
         let read = move || read_config(&file, &id);
-        self.bounded.run("read a config of docker", LOOK_TIME_MAX, read).await?
+        self.bounded.look("read a config of docker", LOOK_TIME_MAX, read).await?
     }
 
     fn find(&self, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {

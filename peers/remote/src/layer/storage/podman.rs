@@ -77,7 +77,7 @@ impl PodmanStorage {
         let (disk, root) = (bounded.runtime.disk.clone(), EngineFile::root(graph_root));
         let graph_root = root.clone();
         let look = move || Driver::of(&*disk, &root);
-        let looked = bounded.run("look into podman's storage", OPEN_TIME_MAX, look).await;
+        let looked = bounded.look("look into podman's storage", OPEN_TIME_MAX, look).await;
         let driver = looked.map_err(|error| error.to_string())??;
         Ok(Self { bounded, graph_root, driver, table: Arc::default(), reading: Arc::default() })
     }
@@ -91,7 +91,7 @@ impl PodmanStorage {
         let table = self.table().await?;
         let (storage, diff_ids) = (self.clone(), diff_ids.to_vec());
         let find = move || storage.find(&table, &diff_ids);
-        self.bounded.run("find layers of podman", LOOK_TIME_MAX, find).await?
+        self.bounded.look("find layers of podman", LOOK_TIME_MAX, find).await?
     }
 
     /// The bytes of the image's config, checked against its id; `None` when there is no such image.
@@ -110,7 +110,7 @@ impl PodmanStorage {
                 config => Ok(config),
             }
         };
-        self.bounded.run("read a config of podman", LOOK_TIME_MAX, read).await?
+        self.bounded.look("read a config of podman", LOOK_TIME_MAX, read).await?
     }
 
     fn find(&self, table: &Table, diff_ids: &[Digest]) -> Result<Vec<LayerPlace>, LayerError> {
@@ -164,7 +164,7 @@ impl PodmanStorage {
         let file = self.graph_root.join(format!("{0}-layers/layers.json", self.driver.name()));
         let looked = file.clone();
         let look = move || looked.stat().map_err(|error| read_error(&looked, &error));
-        let stat = self.bounded.run("look at the layers of podman", LOOK_TIME_MAX, look).await??;
+        let stat = self.bounded.look("look at the layers of podman", LOOK_TIME_MAX, look).await??;
         if let Some(table) = self.held(&stat) {
             return Ok(table);
         }
@@ -177,7 +177,7 @@ impl PodmanStorage {
             let _turn = turn;
             Seen::read(&file)
         };
-        let read = self.bounded.run("read the layers of podman", LOOK_TIME_MAX, read).await??;
+        let read = self.bounded.look("read the layers of podman", LOOK_TIME_MAX, read).await??;
         *self.table.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
         Ok(read.table)
     }
