@@ -1,4 +1,4 @@
-//! What comes back from a call.
+//! Calls that send one message, and what comes back from any call.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use dockless_runtime::timeout;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use super::super::socket::{STALL_TIME_MAX, causes};
+use super::super::socket::{CALL_TIME_MAX, RequestBody, STALL_TIME_MAX, causes};
 use super::frames::{FrameError, Frames};
-use super::grpc::{CallError, Channel};
+use super::grpc::{CallError, Channel, Scope, whole};
+use super::message::Message;
 
 /// The messages that answer a call, still to come. Dropping it gives the call up.
 pub(crate) struct Answers {
@@ -19,8 +20,52 @@ pub(crate) struct Answers {
     ended: bool,
 }
 
+impl Channel {
+    /// Calls what answers one message, of at most `bytes_max` bytes. `path` is `/package.Service/Method`.
+    ///
+    /// # Errors
+    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
+    pub(crate) async fn call(
+        &self,
+        scope: Scope<'_>,
+        path: &'static str,
+        request: &Message,
+        bytes_max: usize,
+    ) -> Result<Bytes, CallError> {
+        let call = async {
+            let _turn = self.socket.turn().await;
+            let incoming = self.open(scope, path, whole(request)).await?;
+            let mut answers = Answers::new(self.clone(), incoming, bytes_max);
+            let answer = answers.next().await.unwrap_or_else(|| Err(self.broken("answered nothing")))?;
+            match answers.next().await {
+                None => Ok(answer),
+                Some(Err(error)) => Err(error),
+                Some(Ok(_)) => Err(self.broken("answered twice")),
+            }
+        };
+        let answered = timeout(&*self.runtime.clock, CALL_TIME_MAX, call).await;
+        answered.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
+    }
+
+    /// Calls what answers any number of messages, each of at most `bytes_max` bytes, and waits for the first sign.
+    ///
+    /// # Errors
+    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
+    pub(crate) async fn stream(
+        &self,
+        scope: Scope<'_>,
+        path: &'static str,
+        body: RequestBody,
+        bytes_max: usize,
+    ) -> Result<Answers, CallError> {
+        let opened = timeout(&*self.runtime.clock, CALL_TIME_MAX, self.open(scope, path, body)).await;
+        let late = |_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs()));
+        Ok(Answers::new(self.clone(), opened.unwrap_or_else(late)?, bytes_max))
+    }
+}
+
 impl Answers {
-    pub(crate) fn new(channel: Channel, incoming: Incoming, message_bytes_max: usize) -> Self {
+    fn new(channel: Channel, incoming: Incoming, message_bytes_max: usize) -> Self {
         Self { channel, incoming, frames: Frames::new(message_bytes_max), ended: false }
     }
 

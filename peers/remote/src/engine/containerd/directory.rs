@@ -16,9 +16,8 @@ use dockless_registry::{Blob, SourceError};
 use dockless_runtime::disk::{ForeignFile, ForeignRoot};
 use dockless_runtime::{Runtime, Stat};
 
-use super::super::recent::Recent;
 use super::content::Content;
-use super::opened::{Opened, Reader};
+use super::opened::{Genuine, Opened, Reader};
 use crate::layer::bounded::{Bounded, Calls, LOOK_TIME_MAX, NotDone};
 use crate::layer::file::EngineFile;
 
@@ -30,8 +29,7 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(3);
 pub(crate) struct Files {
     /// Those that are being read, so that all who read one share what is hashed of it.
     open: Mutex<HashMap<Digest, Weak<Opened>>>,
-    /// Those that were hashed and found right.
-    genuine: Recent<Digest, Stat>,
+    genuine: Arc<Genuine>,
     calls: Calls,
 }
 
@@ -43,11 +41,6 @@ pub(crate) struct Directory {
 }
 
 impl Files {
-    /// Says that a file was hashed and found right.
-    pub(super) fn remember(&self, digest: Digest, identity: Stat) {
-        self.genuine.insert(digest, identity);
-    }
-
     /// What is held of a file, or what holds it from now on.
     fn opened(&self, digest: &Digest, file: ForeignFile, stat: Stat) -> Arc<Opened> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,7 +130,7 @@ impl Content for Directory {
         let Some((file, stat)) = self.first(digest, open).await? else { return Ok(None) };
         let opened = self.files.opened(digest, file, stat);
         // One for each who asks: who reads in order gets bytes before the whole is known to be right.
-        let reader = Reader::new(self.bounded.clone(), self.files.clone(), opened);
+        let reader = Reader::new(self.bounded.clone(), self.files.genuine.clone(), opened);
         Ok(Some(Blob::new(stat.size, Arc::new(reader))))
     }
 }

@@ -2,18 +2,18 @@
 
 use std::future::Future;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use dockless_registry::SourceError;
-use dockless_runtime::{Runtime, timeout};
+use dockless_runtime::Runtime;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 
 use super::super::load::LoadError;
-use super::super::socket::{CALL_TIME_MAX, MESSAGE_BYTES_MAX, RequestBody, Socket, SocketError, causes};
-use super::answers::Answers;
+use super::super::socket::{MESSAGE_BYTES_MAX, RequestBody, Socket, SocketError, causes};
 use super::frames::framed;
 use super::message::{Message, MessageError};
 
@@ -40,7 +40,7 @@ const LEASE: HeaderName = HeaderName::from_static("containerd-lease");
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
     pub(super) runtime: Runtime,
-    socket: Socket,
+    pub(super) socket: Socket,
 }
 
 /// Where a call acts.
@@ -112,53 +112,16 @@ impl Channel {
         Self { runtime, socket }
     }
 
-    /// Calls what answers one message, of at most `bytes_max` bytes. `path` is `/package.Service/Method`.
+    /// Begins a call; what answers it, from its first sign on.
     ///
     /// # Errors
-    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
-    pub(crate) async fn call(
-        &self,
-        scope: Scope<'_>,
-        path: &'static str,
-        request: &Message,
-        bytes_max: usize,
-    ) -> Result<Bytes, CallError> {
-        let call = async {
-            let _turn = self.socket.turn().await;
-            let mut answers = self.open(scope, path, whole(request), bytes_max).await?;
-            let answer = answers.next().await.unwrap_or_else(|| Err(self.broken("answered nothing")))?;
-            match answers.next().await {
-                None => Ok(answer),
-                Some(Err(error)) => Err(error),
-                Some(Ok(_)) => Err(self.broken("answered twice")),
-            }
-        };
-        let answered = timeout(&*self.runtime.clock, CALL_TIME_MAX, call).await;
-        answered.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
-    }
-
-    /// Calls what answers any number of messages, each of at most `bytes_max` bytes, and waits for the first sign.
-    ///
-    /// # Errors
-    /// [`CallError`], after [`CALL_TIME_MAX`] at the latest.
-    pub(crate) async fn stream(
+    /// [`CallError`].
+    pub(super) async fn open(
         &self,
         scope: Scope<'_>,
         path: &'static str,
         body: RequestBody,
-        bytes_max: usize,
-    ) -> Result<Answers, CallError> {
-        let opened = timeout(&*self.runtime.clock, CALL_TIME_MAX, self.open(scope, path, body, bytes_max));
-        opened.await.unwrap_or_else(|_| Err(self.hangs("did not answer within", CALL_TIME_MAX.as_secs())))
-    }
-
-    async fn open(
-        &self,
-        scope: Scope<'_>,
-        path: &'static str,
-        body: RequestBody,
-        bytes_max: usize,
-    ) -> Result<Answers, CallError> {
+    ) -> Result<Incoming, CallError> {
         let request = self.request(scope, path, body)?;
         let stream = self.socket.connect().await?;
         let handshake = http2::Builder::new(Tasks(self.runtime.clone()))
@@ -180,7 +143,7 @@ impl Channel {
         if head.headers.contains_key(STATUS) {
             self.judge(&head.headers)?;
         }
-        Ok(Answers::new(self.clone(), incoming, bytes_max))
+        Ok(incoming)
     }
 
     fn request(

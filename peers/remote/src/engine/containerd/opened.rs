@@ -17,8 +17,11 @@ use dockless_runtime::Stat;
 use dockless_runtime::disk::ForeignFile;
 use dockless_store::{BlobRead, READ_BYTES_MAX};
 
-use super::directory::Files;
+use super::super::recent::Recent;
 use crate::layer::bounded::{Bounded, NotDone};
+
+/// The files of blobs that were hashed and found right.
+pub(super) type Genuine = Recent<Digest, Stat>;
 
 /// A file of no more bytes is hashed before its first byte leaves: some milliseconds.
 pub(super) const HASH_FIRST_BYTES_MAX: u64 = 8 << 20;
@@ -61,7 +64,7 @@ enum Verdict {
 /// One who reads; clones of its blob are the same one.
 pub(super) struct Reader {
     bounded: Bounded,
-    files: Arc<Files>,
+    genuine: Arc<Genuine>,
     file: Arc<Opened>,
     mine: Mutex<Mine>,
 }
@@ -111,7 +114,7 @@ impl Opened {
     }
 
     /// Hashes on until `through`, or until it is time to look whether anybody still waits. Blocks.
-    fn hash(&self, through: u64, files: &Files) -> Result<(), StoreError> {
+    fn hash(&self, through: u64, genuine: &Genuine) -> Result<(), StoreError> {
         let (identity, mut hasher, begun) = match &*self.known() {
             Known { identity, verdict: Verdict::Hashing { hasher, until } } => {
                 (*identity, hasher.clone(), *until)
@@ -144,7 +147,7 @@ impl Opened {
             return Err(self.damaged(identity, &format!("its file has the digest {computed}")));
         }
         self.known().verdict = Verdict::Genuine;
-        files.remember(self.digest.clone(), identity);
+        genuine.insert(self.digest.clone(), identity);
         Ok(())
     }
 
@@ -215,8 +218,8 @@ impl Mine {
 }
 
 impl Reader {
-    pub(super) fn new(bounded: Bounded, files: Arc<Files>, file: Arc<Opened>) -> Self {
-        Self { bounded, files, file, mine: Mutex::default() }
+    pub(super) fn new(bounded: Bounded, genuine: Arc<Genuine>, file: Arc<Opened>) -> Self {
+        Self { bounded, genuine, file, mine: Mutex::default() }
     }
 
     fn mine(&self) -> MutexGuard<'_, Mine> {
@@ -257,10 +260,10 @@ impl Reader {
             if self.file.hashed()? >= through {
                 return Ok(());
             }
-            let (file, files) = (self.file.clone(), self.files.clone());
+            let (file, genuine) = (self.file.clone(), self.genuine.clone());
             let hash = move || {
                 let _turn = turn;
-                file.hash(through, &files)
+                file.hash(through, &genuine)
             };
             self.bounded.run(HASH, READ_TIME_MAX, hash).await.map_err(given_up)??;
         }
