@@ -6,7 +6,7 @@
 
 pub(crate) mod api;
 pub(crate) mod names;
-mod storage;
+pub(crate) mod storage;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -40,9 +40,8 @@ impl Docker {
     /// The driver for the engine that answered with this version and this about itself.
     pub(crate) async fn new(ground: Arc<Ground>, version: &Version, about: &About) -> Self {
         let podman = version.is_podman();
-        let storage =
-            Storage::open(ground.layers.bounded().clone(), podman, Path::new(&about.root), &about.driver)
-                .await;
+        let (bounded, root) = (ground.layers.bounded().clone(), Path::new(&about.root));
+        let storage = ground.storage.open(bounded, podman, root, &about.driver).await;
         let name = if podman { "podman" } else { "docker" };
         let description = format!("{name} {}, {}", version.version, about.driver);
         let note = storage.as_ref().err();
@@ -159,9 +158,8 @@ enum Problem {
 impl From<LayerError> for Problem {
     fn from(error: LayerError) -> Self {
         match error {
-            // An export would read the same disk.
-            LayerError::Late(why) => Self::Failed(SourceError::Unavailable(why)),
-            LayerError::Busy(why) => Self::Failed(SourceError::Refused(why)),
+            // An export would read the same disk; the engine itself is well.
+            LayerError::Late(why) | LayerError::Busy(why) => Self::Failed(SourceError::Refused(why)),
             error => Self::NeedsExport(error.to_string()),
         }
     }

@@ -9,6 +9,7 @@ use dockless_runtime::Runtime;
 
 use super::containerd::directory::Files;
 use super::containerd::walk::Remembered;
+use super::docker::storage::LastOpen;
 use super::recent::Recent;
 use super::saves::Saves;
 use super::settings::{EngineAddress, EngineSettings};
@@ -23,6 +24,7 @@ pub(crate) struct Ground {
     pub(crate) address: EngineAddress,
     pub(crate) socket: Socket,
     pub(crate) layers: Layers,
+    pub(crate) storage: LastOpen,
     pub(crate) saves: Saves,
     /// The diffIDs of an image by its id.
     pub(crate) layers_of: Recent<Digest, Arc<[Digest]>>,
@@ -48,6 +50,7 @@ impl Ground {
             address: settings.address.clone(),
             socket: Socket::new(runtime.clone(), settings.address.clone()),
             layers: Layers::new(runtime.clone()),
+            storage: LastOpen::default(),
             saves: Saves::new(runtime.clone(), spool, begun, failed),
             layers_of: Recent::default(),
             manifests: Recent::default(),

@@ -16,6 +16,7 @@ use dockless_runtime::Disk;
 use dockless_runtime::disk::ForeignRoot;
 
 use super::LayerError;
+use super::bounded::NotDone;
 use super::file::EngineFile;
 
 /// Bytes of an image's config: no registry takes a larger manifest, and every config that is pushed is parsed too.
@@ -29,6 +30,29 @@ pub(crate) const LAYERS_MAX: usize = 512;
 
 /// How long it may take to look whether layers can be read: an engine must say what it is in not much more.
 const OPEN_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Why layers cannot be read in place, in words for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotOpen {
+    /// That is so for now.
+    #[error("{0}")]
+    Unreadable(String),
+    /// It was not found out in time.
+    #[error("{0}")]
+    Unknown(String),
+}
+
+impl From<String> for NotOpen {
+    fn from(why: String) -> Self {
+        Self::Unreadable(why)
+    }
+}
+
+impl From<NotDone> for NotOpen {
+    fn from(NotDone(why): NotDone) -> Self {
+        Self::Unknown(why)
+    }
+}
 
 /// Why layers cannot be read below `root`, if that is so from the start: it is not there, may not be looked into, or
 /// the system cannot open files safely.

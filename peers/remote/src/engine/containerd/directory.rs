@@ -77,7 +77,7 @@ impl Directory {
             if roots.is_empty() { Err(reasons.join("; ")) } else { Ok(roots) }
         };
         let bounded = Bounded::new(runtime, files.calls.clone());
-        let roots = bounded.look("look at blobs of an engine", OPEN_TIME_MAX, look).await;
+        let roots = bounded.open("look at blobs of an engine", OPEN_TIME_MAX, look).await;
         let roots = roots.map_err(|error| error.to_string())??;
         Ok(Self { bounded, files, roots })
     }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use dockless_oci::Digest;
 
-use super::{OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error, read_word};
+use super::{
+    NotOpen, OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error, read_word,
+};
 use crate::layer::bounded::{Bounded, LOOK_TIME_MAX};
 use crate::layer::file::EngineFile;
 use crate::layer::{LayerError, LayerPlace};
@@ -34,15 +36,14 @@ impl DockerStorage {
     /// Looks whether layers can be read in place in the data root of a dockerd that uses this driver.
     ///
     /// # Errors
-    /// Why they cannot, in words for the operator.
-    pub(crate) async fn open(bounded: Bounded, docker_root: &Path, driver: &str) -> Result<Self, String> {
+    /// [`NotOpen`].
+    pub(crate) async fn open(bounded: Bounded, docker_root: &Path, driver: &str) -> Result<Self, NotOpen> {
         let files = Files::of(docker_root, driver)?;
         let images = docker_root.join("image").join(driver);
         let disk = bounded.runtime.disk.clone();
         let places = [images.clone(), files.directory.clone()];
         let look = move || places.iter().try_for_each(|place| check_readable(&*disk, place));
-        let looked = bounded.look("look into docker's data root", OPEN_TIME_MAX, look).await;
-        looked.map_err(|error| error.to_string())??;
+        bounded.open("look into docker's data root", OPEN_TIME_MAX, look).await??;
         Ok(Self { bounded, images: EngineFile::root(&images), files })
     }
 

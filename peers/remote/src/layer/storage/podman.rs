@@ -16,7 +16,7 @@ use dockless_runtime::{Disk, Stat};
 use serde::Deserialize;
 use tokio::sync::Mutex as Turn;
 
-use super::{OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error};
+use super::{NotOpen, OPEN_TIME_MAX, check_count, check_readable, is_one_name, read_config, read_error};
 use crate::layer::bounded::{Bounded, LOOK_TIME_MAX};
 use crate::layer::file::EngineFile;
 use crate::layer::{LayerError, LayerPlace};
@@ -72,13 +72,12 @@ impl PodmanStorage {
     /// Looks whether layers can be read in place in the storage at `graph_root`.
     ///
     /// # Errors
-    /// Why they cannot, in words for the operator.
-    pub(crate) async fn open(bounded: Bounded, graph_root: &Path) -> Result<Self, String> {
+    /// [`NotOpen`].
+    pub(crate) async fn open(bounded: Bounded, graph_root: &Path) -> Result<Self, NotOpen> {
         let (disk, root) = (bounded.runtime.disk.clone(), EngineFile::root(graph_root));
         let graph_root = root.clone();
         let look = move || Driver::of(&*disk, &root);
-        let looked = bounded.look("look into podman's storage", OPEN_TIME_MAX, look).await;
-        let driver = looked.map_err(|error| error.to_string())??;
+        let driver = bounded.open("look into podman's storage", OPEN_TIME_MAX, look).await??;
         Ok(Self { bounded, graph_root, driver, table: Arc::default(), reading: Arc::default() })
     }
 
@@ -173,13 +172,15 @@ impl PodmanStorage {
         if let Some(table) = self.held(&stat) {
             return Ok(table);
         }
+        let held = self.table.clone();
         let read = move || {
             let _turn = turn;
-            Seen::read(&file)
+            let read = Seen::read(&file)?;
+            // Here, where it comes to be though nobody waits any more: the next one finds it.
+            *held.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
+            Ok(read.table)
         };
-        let read = self.bounded.look("read the layers of podman", LOOK_TIME_MAX, read).await??;
-        *self.table.lock().unwrap_or_else(PoisonError::into_inner) = Some(read.clone());
-        Ok(read.table)
+        self.bounded.look("read the layers of podman", LOOK_TIME_MAX, read).await?
     }
 
     /// The table that was read out of a file in this state.

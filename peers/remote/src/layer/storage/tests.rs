@@ -93,7 +93,7 @@ fn docker(driver: &str, files: impl Fn(&str) -> String) -> (Plant, Vec<Planted>,
 }
 
 async fn open_docker(plant: &Plant, driver: &str) -> Result<DockerStorage, String> {
-    DockerStorage::open(bounded(), plant.root.path(), driver).await
+    DockerStorage::open(bounded(), plant.root.path(), driver).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ fn podman(driver: &str, files: &str) -> (Plant, Vec<Planted>, Vec<Digest>) {
 }
 
 async fn open_podman(plant: &Plant) -> Result<PodmanStorage, String> {
-    PodmanStorage::open(bounded(), plant.root.path()).await
+    PodmanStorage::open(bounded(), plant.root.path()).await.map_err(|error| error.to_string())
 }
 
 #[tokio::test]
