@@ -16,22 +16,24 @@ mod split;
 pub(crate) mod storage;
 pub(crate) mod tar;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use dockless_oci::Digest;
+use dockless_runtime::disk::ForeignRoot;
 use dockless_runtime::{Runtime, Stat};
 use dockless_store::Blob;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex as Turn;
 
 use bounded::{Bounded, Calls, LOOK_TIME_MAX, NotDone};
 use content::Fault;
 use file::EngineFile;
 use kept::Kept;
 use known::Known;
-use metadata::Metadata;
+use metadata::{Metadata, Room};
 use opened::Opened;
 use reader::{Learn, Reader, Windows};
 
@@ -91,11 +93,18 @@ pub(crate) struct Layers {
 
 struct Inside {
     bounded: Bounded,
-    /// One cell for each, so that many who ask at once read it once.
-    opened: Mutex<Kept<Identity, Arc<OnceCell<Arc<Opened>>>>>,
+    opened: Mutex<Kept<Identity, Arc<Opening>>>,
     known: Mutex<Kept<Identity, Known>>,
     metadata: Metadata,
     numbers: AtomicU64,
+}
+
+/// A layer that is being opened, or is: many who ask at once read it once.
+#[derive(Default)]
+struct Opening {
+    /// Held while the metadata is read, though nobody may wait for it any more.
+    turn: Arc<Turn<()>>,
+    ready: OnceLock<Arc<Opened>>,
 }
 
 /// A layer, and the state of its metadata: what is learned of it holds as long as nobody writes that anew.
@@ -138,6 +147,13 @@ impl Layers {
         self.inside.known().any(is_damaged)
     }
 
+    /// Whether a layer could not be read to its end where it lies, and was not since.
+    pub(crate) fn was_refused(&self, diff_id: &Digest) -> bool {
+        let meant =
+            |identity: &Identity, known: &Known| known.was_refused() && identity.place.diff_id == *diff_id;
+        self.inside.known().any(meant)
+    }
+
     /// Bytes of the layer's tar; reads the metadata alone, and that once.
     ///
     /// # Errors
@@ -160,7 +176,10 @@ impl Layers {
     pub(crate) async fn open(&self, place: &LayerPlace) -> Result<Blob, LayerError> {
         let identity = self.inside.identity(place).await?;
         let known = self.inside.known().get(&identity);
-        known.map_or(Ok(0), |known| known.usable(self.inside.now()))?;
+        if let Some(known) = known {
+            self.inside.try_again(&identity, &known).await?;
+            known.usable(self.inside.now())?;
+        }
         let layer = self.inside.opened(identity).await?;
         Ok(Blob::new(layer.layout.size(), Arc::new(Reader::new(self.windows.clone(), layer))))
     }
@@ -182,54 +201,87 @@ impl Inside {
         Ok(Identity { place: place.clone(), split })
     }
 
-    async fn opened(&self, identity: Identity) -> Result<Arc<Opened>, LayerError> {
-        let lock = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let cell = {
-            let mut held = lock();
-            held.get(&identity).unwrap_or_else(|| {
-                let cell = Arc::new(OnceCell::new());
-                held.put(identity.clone(), cell.clone(), 0);
-                cell
-            })
-        };
-        if let Some(layer) = cell.get() {
-            return Ok(layer.clone());
-        }
-        let read = cell.get_or_try_init(|| self.read(&identity));
-        match self.metadata.within(&self.bounded, read).await?.cloned() {
-            Ok(layer) => {
-                lock().put(identity, cell, layer.held_bytes());
-                Ok(layer)
-            }
-            Err(error) => Err(error),
-        }
+    fn held(&self) -> MutexGuard<'_, Kept<Identity, Arc<Opening>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, identity: &Identity) -> Result<Arc<Opened>, LayerError> {
-        let (layout, memory) = self.metadata.read(&self.bounded, &identity.place).await?;
+    async fn opened(self: &Arc<Self>, identity: Identity) -> Result<Arc<Opened>, LayerError> {
+        let opening = {
+            let mut held = self.held();
+            held.get(&identity).unwrap_or_else(|| {
+                let opening = Arc::<Opening>::default();
+                held.put(identity.clone(), opening.clone(), 0);
+                opening
+            })
+        };
+        if let Some(layer) = opening.ready.get() {
+            return Ok(layer.clone());
+        }
+        let turn = self.metadata.within(&self.bounded, opening.turn.clone().lock_owned()).await?;
+        if let Some(layer) = opening.ready.get() {
+            return Ok(layer.clone());
+        }
+        let room = self.metadata.room(&self.bounded, identity.split.size).await?;
+        let inside = self.clone();
+        let read = move || {
+            let _turn = turn;
+            inside.read(identity, opening, room)
+        };
+        self.metadata.run(&self.bounded, read).await?
+    }
+
+    /// Reads the metadata. Blocks. What comes of it is held though nobody waits any more: the next one finds it.
+    fn read(&self, identity: Identity, opening: Arc<Opening>, room: Room) -> Result<Arc<Opened>, LayerError> {
+        let (layout, memory) = room.read(&identity.place)?;
         if layout.size() == 0 && identity.place.diff_id != Digest::of(identity.place.diff_id.algorithm(), b"")
         {
             return Err(LayerError::Damaged(format!("{}: empty", identity.place.split)));
         }
-        let genuine = self.known().get(identity).is_some_and(|known| known.genuine);
-        self.known().put(identity.clone(), Known::of(layout.size(), genuine), 0);
+        let known = {
+            let mut held = self.known();
+            let known = Known::of_size(layout.size(), held.get(&identity));
+            held.put(identity.clone(), known.clone(), 0);
+            known
+        };
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(Opened::new(number, identity.clone(), layout, memory, genuine)))
+        let layer = Opened::new(number, identity.clone(), layout, memory, known.genuine);
+        let layer = opening.ready.get_or_init(|| Arc::new(layer)).clone();
+        self.held().put(identity, opening, layer.held_bytes());
+        Ok(layer)
+    }
+
+    /// Opens the file first that was refused when the layer was read last; while it cannot be, all is left to the
+    /// engine, so that not one reader after the other is cut at it.
+    async fn try_again(&self, identity: &Identity, known: &Known) -> Result<(), LayerError> {
+        let Some(file) = known.forbidden(self.now()) else { return Ok(()) };
+        let root = identity.place.root.clone();
+        let look = move || {
+            let root = ForeignRoot::open(&root)?;
+            if file.as_os_str().is_empty() {
+                return Ok(());
+            }
+            root.open_file(&file)?.read_at(&mut [0], 0).map(drop)
+        };
+        let looked = self.bounded.look("look at a file that was refused", LOOK_TIME_MAX, look).await?;
+        looked.map_err(|error: io::Error| {
+            let (known, why) = known.forbidden_still(&error, self.now());
+            self.known().put(identity.clone(), known, 0);
+            why
+        })
     }
 }
 
 impl Learn for Inside {
     fn genuine(&self, layer: &Opened) {
-        self.known().put(layer.identity.clone(), Known::of(layer.layout.size(), true), 0);
+        self.known().put(layer.identity.clone(), Known::genuine(layer.layout.size()), 0);
     }
 
     fn fault(&self, layer: &Opened, fault: &Fault) {
         let place = &layer.identity.place;
-        let (Fault::Changed(why) | Fault::Gone(why) | Fault::Forbidden(why) | Fault::Io(why)) = fault;
+        let (Fault::Changed(why) | Fault::Gone(why) | Fault::Forbidden { why, .. } | Fault::Io(why)) = fault;
         tracing::error!(layer = %place.diff_id, root = %place.root.display(), why, "a layer of an engine cannot be read");
         // Whoever opens it next begins anew: it may have been mended.
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.forget(|identity| *identity == layer.identity);
+        self.held().forget(|identity| *identity == layer.identity);
         if let Some(known) = Known::of_fault(layer.layout.size(), fault, self.now()) {
             self.known().put(layer.identity.clone(), known, 0);
         }

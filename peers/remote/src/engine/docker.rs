@@ -225,12 +225,18 @@ impl Driver for Docker {
         if *digest != image.id && !diff_ids.contains(digest) {
             return Ok(None);
         }
+        let spool = self.ground.saves.spool();
+        // What could not be read to its end where it lies is given from there only when it must be.
+        if self.ground.layers.was_refused(digest)
+            && let Some(blob) = spool.open(digest).await?
+        {
+            return Ok(Some(blob));
+        }
         let reason = match self.blob_in_place(image, &diff_ids, digest).await {
             Ok(blob) => return Ok(Some(blob)),
             Err(Problem::Failed(error)) => return Err(error),
             Err(Problem::NeedsExport(reason)) => reason,
         };
-        let spool = self.ground.saves.spool();
         if let Some(blob) = spool.open(digest).await? {
             return Ok(Some(blob));
         }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crc_fast::{CrcAlgorithm, Digest as Crc};
@@ -23,7 +23,12 @@ pub(crate) enum Fault {
     /// The directory of the layer is gone: the engine removed the layer.
     Gone(String),
     /// A file may not be read.
-    Forbidden(String),
+    Forbidden {
+        /// Which, below the layer's directory; that directory itself when empty.
+        file: PathBuf,
+        /// In words.
+        why: String,
+    },
     /// It cannot be read now.
     Io(String),
 }
@@ -48,7 +53,7 @@ impl<'a> Contents<'a> {
     pub(crate) fn open(layout: &'a Layout, unpacked: &'a mut Unpacked, root: &Path) -> Result<Self, Fault> {
         let opened = ForeignRoot::open(root).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Fault::Gone(format!("{} is gone", root.display())),
-            _ => fault(&root.display().to_string(), &error),
+            _ => fault(&root.display().to_string(), Path::new(""), &error),
         })?;
         Ok(Self { layout, root: opened, unpacked })
     }
@@ -105,18 +110,26 @@ impl<'a> Contents<'a> {
         let name = self.layout.name(self.unpacked, number);
         let path = Path::new(OsStr::from_bytes(&name));
         let shown = name.escape_ascii().to_string();
-        let file = self.root.open_file(path).map_err(|error| fault(&shown, &error))?;
+        let file = self.root.open_file(path).map_err(|error| fault(&shown, path, &error))?;
         let size = self.layout.file_size(number);
         if file.size() != size {
             return Err(Fault::Changed(format!("{shown} has {} bytes instead of {size}", file.size())));
         }
-        Ok(OpenFile { file, shown, size, crc: self.layout.file_crc(number), held: None })
+        Ok(OpenFile {
+            file,
+            path: path.to_owned(),
+            shown,
+            size,
+            crc: self.layout.file_crc(number),
+            held: None,
+        })
     }
 }
 
 /// One open file of a layer.
 pub(crate) struct OpenFile {
     file: ForeignFile,
+    path: PathBuf,
     shown: String,
     size: u64,
     crc: u64,
@@ -164,7 +177,8 @@ impl OpenFile {
 
     fn read_exact(&self, mut out: &mut [u8], mut offset: u64) -> Result<(), Fault> {
         while !out.is_empty() {
-            let read = self.file.read_at(out, offset).map_err(|error| fault(&self.shown, &error))?;
+            let read = self.file.read_at(out, offset);
+            let read = read.map_err(|error| fault(&self.shown, &self.path, &error))?;
             if read == 0 {
                 return Err(Fault::Changed(format!("{} was cut while it was read", self.shown)));
             }
@@ -211,14 +225,14 @@ impl FirstPass {
     }
 }
 
-fn fault(shown: &str, error: &io::Error) -> Fault {
+fn fault(shown: &str, file: &Path, error: &io::Error) -> Fault {
     use io::ErrorKind::{
         InvalidData, InvalidFilename, InvalidInput, NotADirectory, NotFound, PermissionDenied,
     };
     let said = format!("{shown}: {error}");
     match error.kind() {
         NotFound | NotADirectory | InvalidData | InvalidInput | InvalidFilename => Fault::Changed(said),
-        PermissionDenied => Fault::Forbidden(said),
+        PermissionDenied => Fault::Forbidden { file: file.to_owned(), why: said },
         _ => Fault::Io(said),
     }
 }

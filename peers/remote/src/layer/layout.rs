@@ -85,13 +85,20 @@ impl Unpacked {
 }
 
 impl Layout {
-    /// Reads the metadata of a layer (gzip over JSON). Takes a second for some hundred thousand files.
+    /// Reads the metadata of a layer (gzip over JSON). Takes a second for some hundred thousand files. `has_room` is
+    /// asked again and again whether what was read so far may take so many bytes.
     ///
     /// # Errors
-    /// [`SplitError`].
-    pub(crate) fn read(split: impl Read) -> Result<Self, SplitError> {
+    /// [`SplitError`]; [`SplitError::NoMemory`] when it may not.
+    pub(crate) fn read(
+        split: impl Read,
+        mut has_room: impl FnMut(usize) -> bool,
+    ) -> Result<Self, SplitError> {
         let mut builder = Builder::new();
-        read_split(split, |entry| builder.take(&entry))?;
+        read_split(split, |entry| {
+            builder.take(&entry)?;
+            if has_room(builder.taken_bytes()) { Ok(()) } else { Err(SplitError::NoMemory) }
+        })?;
         Ok(builder.finish())
     }
 
@@ -217,14 +224,22 @@ impl Builder {
             }
             Entry::File { name, size, crc } => self.file(name, size, crc)?,
         }
-        let held = self.files.len() * size_of::<File>()
-            + self.extents * size_of::<Extent>()
-            + self.segments.held_bytes()
-            + self.names.held_bytes();
-        if held > LAYOUT_BYTES_MAX {
+        if self.bytes_with(self.files.len()) > LAYOUT_BYTES_MAX {
             return Err(SplitError::Unsupported("the layer has too many files to hold in memory".into()));
         }
         Ok(())
+    }
+
+    /// Bytes of memory until it is finished.
+    fn taken_bytes(&self) -> usize {
+        self.bytes_with(self.files.capacity())
+    }
+
+    fn bytes_with(&self, files: usize) -> usize {
+        files * size_of::<File>()
+            + self.extents * size_of::<Extent>()
+            + self.segments.held_bytes()
+            + self.names.held_bytes()
     }
 
     fn file(&mut self, name: &[u8], size: u64, crc: u64) -> Result<(), SplitError> {

@@ -17,11 +17,19 @@ use super::{LayerError, LayerPlace, storage};
 
 /// Layouts that are read at the same time: each takes a processor.
 const READING_MAX: usize = 2;
-/// Bytes of all layouts that there are at a time: those that are being read, of which each may become as large as one
-/// can be, those by which somebody reads a layer, and those that are held.
+/// Bytes of all layouts that there are at a time: those that are being read, those by which somebody reads a layer, and
+/// those that are held. A hundred ordinary ones, and the largest that can be beside them.
 const MEMORY_BYTES: usize = 3 * LAYOUT_BYTES_MAX;
 /// How long it may take to read a layout: half of it to wait for memory and its turn.
 const TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of a layout for each byte of packed metadata, at most as a rule: names and headers are packed here too, but in
+/// small pieces, and each file takes 32 bytes more, or twice that while their number grows.
+const LAYOUT_TO_SPLIT: usize = 2;
+/// Bytes of any layout, with what reads it.
+const LAYOUT_BYTES_MIN: usize = 512 * KIB;
+/// Bytes that are taken when there are too few.
+const STEP_BYTES: usize = 256 * KIB;
 
 const NAME: &str = "read the metadata of a layer";
 const KIB: usize = 1024;
@@ -49,30 +57,16 @@ impl Metadata {
         }
     }
 
-    /// The layout of a layer, and what it takes of the memory for all, which comes back when that is dropped.
+    /// Runs what reads a layout.
     ///
     /// # Errors
-    /// [`LayerError`]; [`LayerError::Busy`] when there is no memory for a while.
-    pub(crate) async fn read(
+    /// [`NotDone`].
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         bounded: &Bounded,
-        place: &LayerPlace,
-    ) -> Result<(Layout, OwnedSemaphorePermit), LayerError> {
-        let (turn, memory) = self.room(bounded).await?;
-        let file = place.split.clone();
-        let read = move || {
-            let _turn = turn;
-            let open = file.open().map_err(|error| storage::read_error(&file, &error))?;
-            let layout = Layout::read(Cursor { file: &open, offset: 0 });
-            let layout = layout.map_err(|error| match error {
-                SplitError::Damaged(why) => LayerError::Damaged(format!("{file}: {why}")),
-                SplitError::Unsupported(why) => LayerError::Unsupported(format!("{file}: {why}")),
-                SplitError::Io(why) => LayerError::Io(format!("{file}: {why}")),
-            })?;
-            let memory = kept(memory, Opened::held_bytes_of(&layout));
-            Ok::<_, LayerError>((layout, memory))
-        };
-        bounded.run(NAME, self.time_max, read).await?
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NotDone> {
+        bounded.run(NAME, self.time_max, read).await
     }
 
     /// Waits for somebody's reading for as long as one may take.
@@ -83,27 +77,59 @@ impl Metadata {
         bounded.within(NAME, self.time_max, read).await
     }
 
-    /// The turn to read a layout, and memory for the largest one.
-    async fn room(
-        &self,
-        bounded: &Bounded,
-    ) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), LayerError> {
-        let closed = |error: tokio::sync::AcquireError| LayerError::Busy(error.to_string());
-        let largest = (LAYOUT_BYTES_MAX / KIB) as u32;
-        let room = async {
-            let memory = self.memory.clone().acquire_many_owned(largest).await.map_err(closed)?;
-            Ok((self.reading.clone().acquire_owned().await.map_err(closed)?, memory))
-        };
-        timeout(&*bounded.runtime.clock, self.time_max / 2, room).await.unwrap_or_else(|_| {
-            Err(LayerError::Busy("the metadata of other layers takes all memory for that: try again".into()))
-        })
+    /// The turn to read a layout out of so many bytes of metadata, and memory for what is likely made of those.
+    ///
+    /// # Errors
+    /// [`LayerError::Busy`] when there is none for a while, [`LayerError::Late`] when no turn comes.
+    pub(crate) async fn room(&self, bounded: &Bounded, split_bytes: u64) -> Result<Room, LayerError> {
+        let likely = usize::try_from(split_bytes).unwrap_or(usize::MAX).saturating_mul(LAYOUT_TO_SPLIT);
+        let likely = likely.saturating_add(LAYOUT_BYTES_MIN).min(LAYOUT_BYTES_MAX);
+        let memory = self.memory.clone().acquire_many_owned((likely / KIB) as u32);
+        let memory = timeout(&*bounded.runtime.clock, self.time_max / 2, memory).await;
+        let memory = memory.map_err(|_| LayerError::Busy(SplitError::NoMemory.to_string()))?;
+        let memory = memory.map_err(|error| LayerError::Busy(error.to_string()))?;
+        Ok(Room { _turn: bounded.turn(NAME, &self.reading).await?, memory })
     }
 }
 
-/// Keeps of the memory for the largest layout what one of so many bytes takes.
-fn kept(mut memory: OwnedSemaphorePermit, bytes: usize) -> OwnedSemaphorePermit {
-    let needed = bytes.div_ceil(KIB).min(memory.num_permits());
-    memory.split(needed).unwrap_or(memory)
+/// The turn to read a layout, and memory for it.
+pub(crate) struct Room {
+    _turn: OwnedSemaphorePermit,
+    memory: OwnedSemaphorePermit,
+}
+
+impl Room {
+    /// The layout of a layer, and what it takes of the memory for all, which comes back when that is dropped. Blocks.
+    ///
+    /// # Errors
+    /// [`LayerError`]; [`LayerError::Busy`] when it needs more memory than is left.
+    pub(crate) fn read(mut self, place: &LayerPlace) -> Result<(Layout, OwnedSemaphorePermit), LayerError> {
+        let file = &place.split;
+        let open = file.open().map_err(|error| storage::read_error(file, &error))?;
+        let layout = Layout::read(Cursor { file: &open, offset: 0 }, |bytes| self.grow(bytes));
+        let layout = layout.map_err(|error| match error {
+            SplitError::Damaged(why) => LayerError::Damaged(format!("{file}: {why}")),
+            SplitError::Unsupported(why) => LayerError::Unsupported(format!("{file}: {why}")),
+            SplitError::Io(why) => LayerError::Io(format!("{file}: {why}")),
+            SplitError::NoMemory => LayerError::Busy(error.to_string()),
+        })?;
+        // What was not needed goes back.
+        let needed = Opened::held_bytes_of(&layout).div_ceil(KIB).min(self.memory.num_permits());
+        let kept = self.memory.split(needed).unwrap_or(self.memory);
+        Ok((layout, kept))
+    }
+
+    /// Whether there is memory for a layout of so many bytes; takes more when that is not here yet. It never waits:
+    /// two who waited for each other's would wait for ever.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let lacking = bytes.min(LAYOUT_BYTES_MAX).div_ceil(KIB).saturating_sub(self.memory.num_permits());
+        if lacking == 0 {
+            return true;
+        }
+        let more =
+            self.memory.semaphore().clone().try_acquire_many_owned(lacking.max(STEP_BYTES / KIB) as u32);
+        more.map(|more| self.memory.merge(more)).is_ok()
+    }
 }
 
 /// A file, read from its start to its end.

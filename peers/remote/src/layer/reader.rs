@@ -155,7 +155,9 @@ impl Windows {
         self.learn.fault(layer, fault);
         match fault {
             Fault::Changed(_) => StoreError::Damaged(layer.identity.place.diff_id.clone()),
-            Fault::Gone(said) | Fault::Forbidden(said) | Fault::Io(said) => StoreError::Io(said.clone()),
+            Fault::Gone(said) | Fault::Forbidden { why: said, .. } | Fault::Io(said) => {
+                StoreError::Io(said.clone())
+            }
         }
     }
 }

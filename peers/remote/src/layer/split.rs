@@ -54,6 +54,9 @@ pub(crate) enum SplitError {
     /// The file cannot be read.
     #[error("{0}")]
     Io(String),
+    /// There is no memory for what is made of it.
+    #[error("the metadata of other layers takes all memory for that: try again")]
+    NoMemory,
 }
 
 #[derive(Deserialize)]

@@ -3,14 +3,12 @@
 
 pub(in crate::layer) mod archive;
 mod damage;
-
-use std::time::Duration;
+mod memory;
 
 use dockless_runtime::Runtime;
 use dockless_store::{Blob, READ_BYTES_MAX, StoreError};
 use futures_util::FutureExt;
 
-use super::metadata::Metadata;
 use super::reader::HASH_FIRST_BYTES_MAX;
 use super::{LayerError, LayerPlace, Layers};
 use archive::{Archive, Planted, header, noise, pax};
@@ -247,19 +245,4 @@ async fn a_layer_that_is_gone_is_said_to_be_gone() {
     let planted = every_kind().plant();
     std::fs::remove_file(planted.place.split.path()).unwrap();
     assert!(matches!(open(&planted.place).await, Err(LayerError::Gone(_))));
-}
-
-#[tokio::test]
-async fn layouts_are_read_only_while_there_is_memory() {
-    let planted = [every_kind().plant(), sparse().plant()];
-    let memory = super::layout::LAYOUT_BYTES_MAX;
-    let layers = Layers::with(Runtime::real(), Metadata::limited(memory, Duration::from_millis(200)));
-    let held = layers.open(&planted[0].place).await.unwrap();
-    let refused = layers.open(&planted[1].place).await.err();
-    assert!(matches!(&refused, Some(LayerError::Busy(why)) if why.contains("memory")), "{refused:?}");
-    // What is read goes on being read.
-    assert_eq!(read_from(&held, 0, READ_BYTES_MAX).await, (planted[0].tar.clone(), None));
-    layers.inside.opened.lock().unwrap().forget(|_| true);
-    drop(held);
-    assert!(layers.open(&planted[1].place).await.is_ok());
 }

@@ -55,6 +55,10 @@ async fn what_is_found_damaged_in_place_is_exported_with_its_manifest() {
     assert_eq!(stated(&place).await, 1024);
     assert_eq!(place.read("app", &digest).await.unwrap(), LAYER);
     assert_eq!(place.fake.saves(), 1);
+    // Later, what the export brought goes before what lies there: nobody else is cut.
+    place.clock.advance(Duration::from_secs(600));
+    assert_eq!(place.read("app", &digest).await.unwrap(), LAYER);
+    assert_eq!(place.fake.saves(), 1);
     // Written anew, the metadata is looked at anew.
     plant(root.path(), &place.fake.images.lock().unwrap()[0], LAYER);
     assert_eq!(place.read("app", &digest).await.unwrap(), LAYER);

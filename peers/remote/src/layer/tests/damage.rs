@@ -1,7 +1,11 @@
 //! Damaged metadata, and files that change under the reader.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use dockless_oci::Digest;
-use dockless_runtime::Runtime;
+use dockless_runtime::{BoxFuture, Clock, Runtime};
 use dockless_store::{READ_BYTES_MAX, StoreError};
 
 use super::archive::pack;
@@ -274,16 +278,54 @@ async fn a_layer_that_is_removed_while_it_is_read_is_an_error() {
     assert!(planted.directory.path().is_dir());
 }
 
+/// A clock that goes when it is told to; nothing waits for it here.
+#[derive(Default)]
+struct Told(AtomicU64);
+
+impl Clock for Told {
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+
+    fn unix_ms(&self) -> u64 {
+        0
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::pending())
+    }
+}
+
 #[tokio::test]
-async fn a_layer_whose_files_may_not_be_read_is_left_to_the_engine() {
-    let planted = large().plant();
-    let layers = Layers::new(Runtime::real());
-    assert!(layers.size(&planted.place).await.is_ok());
-    let identity = layers.inside.identity(&planted.place).await.unwrap();
-    let opened = layers.inside.opened(identity).await.unwrap();
-    // Who runs this may read everything.
-    layers.inside.fault(&opened, &Fault::Forbidden("etc/shadow: permission denied".into()));
-    let refused = LayerError::Unsupported("etc/shadow: permission denied".into());
-    assert_eq!(layers.open(&planted.place).await.err(), Some(refused.clone()));
-    assert_eq!(layers.size(&planted.place).await, Err(refused));
+async fn a_layer_whose_files_may_not_be_read_is_left_to_the_engine_until_they_may_be() {
+    let planted = with_file(1000).plant();
+    let clock = Arc::new(Told::default());
+    let layers = Layers::new(Runtime { clock: clock.clone(), ..Runtime::real() });
+    let place = &planted.place;
+    assert!(layers.size(place).await.is_ok());
+    let opened = layers.inside.opened(layers.inside.identity(place).await.unwrap()).await.unwrap();
+    assert!(!layers.was_refused(&place.diff_id));
+    // Who runs this may read everything: so the file is one that cannot be opened for another reason.
+    let forbidden = Fault::Forbidden { file: "d/f".into(), why: "d/f: permission denied".into() };
+    layers.inside.fault(&opened, &forbidden);
+    std::fs::rename(planted.file("d/f"), planted.file("d/away")).unwrap();
+    let refused = LayerError::Unsupported("d/f: permission denied".into());
+    assert_eq!(layers.open(place).await.err(), Some(refused.clone()));
+    assert_eq!(layers.size(place).await, Err(refused));
+    clock.0.store(60, Ordering::Relaxed);
+    // It is tried again without a reader that would be cut.
+    for _ in 0..2 {
+        let still = layers.open(place).await.err();
+        assert!(
+            matches!(&still, Some(LayerError::Unsupported(why)) if why.starts_with("d/f: ")),
+            "{still:?}"
+        );
+    }
+    std::fs::rename(planted.file("d/away"), planted.file("d/f")).unwrap();
+    assert!(layers.open(place).await.is_err(), "for a minute nobody looks");
+    clock.0.store(120, Ordering::Relaxed);
+    let blob = layers.open(place).await.unwrap();
+    assert!(layers.was_refused(&place.diff_id), "another file may be refused");
+    assert!(read_from(&blob, 0, READ_BYTES_MAX).await == (planted.tar.clone(), None));
+    assert!(!layers.was_refused(&place.diff_id));
 }
