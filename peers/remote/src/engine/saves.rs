@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dockless_oci::Digest;
+use dockless_oci::digest::Hasher;
 use dockless_registry::SourceError;
 use dockless_runtime::metric::Counter;
 use dockless_runtime::{BoxFuture, Runtime, timeout};
@@ -158,7 +159,7 @@ impl Saves {
             let mut bytes = bytes.map_err(of_one)?;
             while let Some(event) = archive.next(&mut bytes).map_err(|error| damaged(&error))? {
                 match event {
-                    Event::Begin(size) => file = Some(File::begin(&self.spool, size).await?),
+                    Event::Begin(size) => file = Some(self.begin(size, order).await?),
                     Event::Data(data) => {
                         file.as_mut().expect("data belongs to a file that has begun").write(data).await?;
                     }
@@ -177,6 +178,22 @@ impl Saves {
             None => Ok(()),
             Some(missing) => Err(damaged(&format_args!("{missing} is not in it"))),
         }
+    }
+
+    async fn begin(&self, size: u64, order: &Order) -> Result<File, SourceError> {
+        if size <= SMALL_BYTES {
+            return Ok(File::Small(BytesMut::new()));
+        }
+        let refused = match self.spool.begin(size).await {
+            Ok(filling) => return Ok(File::Large(Box::new(filling))),
+            Err(error @ SourceError::Refused(_)) => error,
+            Err(error) => return Err(error),
+        };
+        let Some(wanted) = &order.wanted else { return Err(refused) };
+        let mut held = self.pin(wanted).await?;
+        held.retain(|_, pin| pin.size == size);
+        let Some(algorithm) = held.keys().next().map(Digest::algorithm) else { return Err(refused) };
+        Ok(File::Known { held, hasher: Hasher::new(algorithm), refused })
     }
 
     /// Those of `wanted` that the spool has.
@@ -204,16 +221,17 @@ fn of_one(error: SocketError) -> SourceError {
 enum File {
     Small(BytesMut),
     Large(Box<Filling>),
+    /// There is no room for it, maybe because the spool has it and somebody reads it there: it is hashed alone.
+    Known {
+        /// Those that it may be.
+        held: BTreeMap<Digest, Pin>,
+        hasher: Hasher,
+        /// What is to be said when it is none of them.
+        refused: SourceError,
+    },
 }
 
 impl File {
-    async fn begin(spool: &Spool, size: u64) -> Result<Self, SourceError> {
-        if size <= SMALL_BYTES {
-            return Ok(Self::Small(BytesMut::new()));
-        }
-        Ok(Self::Large(Box::new(spool.begin(size).await?)))
-    }
-
     async fn write(&mut self, bytes: Bytes) -> Result<(), SourceError> {
         match self {
             Self::Small(held) => {
@@ -221,6 +239,10 @@ impl File {
                 Ok(())
             }
             Self::Large(filling) => filling.write(bytes).await,
+            Self::Known { hasher, .. } => {
+                hasher.update(&bytes);
+                Ok(())
+            }
         }
     }
 
@@ -231,6 +253,9 @@ impl File {
     ) -> Result<Option<(Digest, Pin)>, SourceError> {
         let bytes = match self {
             Self::Large(filling) => return filling.finish(wanted).await,
+            Self::Known { mut held, hasher, refused } => {
+                return held.remove_entry(&hasher.finish()).map(Some).ok_or(refused);
+            }
             Self::Small(bytes) => bytes.freeze(),
         };
         if wanted.is_some_and(|wanted| !wanted.contains(&Digest::sha256(&bytes))) {

@@ -128,6 +128,28 @@ async fn an_image_larger_than_half_of_the_spool_is_exported_again_when_part_of_i
 }
 
 #[tokio::test]
+async fn a_layer_that_is_read_out_of_the_spool_takes_no_room_twice_when_an_export_brings_it_again() {
+    let image = app();
+    let place = Place::new(vec![image.clone()]);
+    let engine = Place::engine(place.directory.path(), place.clock.clone(), Share::All, 2_000_000);
+    assert!(engine.manifest(&asked("app"), &Reference::parse("1").unwrap()).await.unwrap().is_some());
+    let open = async |digest: &Digest| match engine.blob(&asked("app"), digest).await {
+        Ok(Some(SourceBlob::InPlace(blob))) => blob,
+        other => panic!("{other:?}"),
+    };
+    let mut layers: Vec<_> = image.digests().into_iter().zip(&image.layers).collect();
+    layers.sort_by_key(|(_, bytes)| bytes.len());
+    let [small, .., large] = &layers[..] else { panic!("some layers") };
+    let reading = open(&large.0).await;
+    let blobs = place.directory.path().join("spool/blobs/sha256");
+    #[expect(clippy::disallowed_methods, reason = "somebody removes it")]
+    std::fs::remove_file(blobs.join(&small.0.hex()[..2]).join(small.0.hex())).unwrap();
+    assert_eq!(read(&open(&small.0).await).await, small.1);
+    assert_eq!(read(&reading).await, large.1);
+    assert_eq!(place.fake.saves(), 2);
+}
+
+#[tokio::test]
 async fn an_engine_that_is_down_is_told_of_and_found_again() {
     let mut place = Place::new(vec![app()]);
     assert!(place.tagged("app", "1").await.unwrap().is_some());
