@@ -186,26 +186,52 @@ async fn what_only_an_engine_holds_is_not_removed() {
 const USERS: &str = "owner:$2y$04$Wn8iUMZoT9fVUlbdfV5GSeZE8bsbZSNqQ.bKg.1sOFSkya/nHeDOS\n\
     reader:$2y$04$zfKhslZyNjs6p2Vhlf/.GeBhQ2HZpfap8FjG/C1bEAArXiMfj5gAW\n";
 
-/// The owner may everything; everybody may pull below two folders.
+/// The owner may everything; everybody may pull below two folders, and the reader may push to one of them.
 const RULES: &str = "\
 [[access.rules]]
 users = ['owner']
 repositories = ['**']
 actions = ['pull', 'push', 'catalog']
 [[access.rules]]
+users = ['reader']
+repositories = ['library/**']
+actions = ['pull', 'push']
+[[access.rules]]
 users = ['anonymous']
 repositories = ['public/**', 'library/**']
 actions = ['pull']
 ";
 
-#[tokio::test]
-async fn no_spelling_of_a_name_leads_past_the_rules() {
-    let (engine, directory) = (Fake::start(Manner::WithNames), tempfile::tempdir().unwrap());
+/// A node that serves an engine to users by rules.
+fn guarded(engine: &Fake, further: &[&str]) -> (Process, TempDir) {
+    let directory = tempfile::tempdir().unwrap();
     let (users, file) = (directory.path().join("users"), directory.path().join("dockless.toml"));
     let config = format!("[access]\nhtpasswd = '{}'\n{RULES}", users.display());
     write_file_durable(&RealDisk, &users, USERS.as_bytes(), true).unwrap();
     write_file_durable(&RealDisk, &file, config.as_bytes(), false).unwrap();
-    let node = node(&[&engine], &["--config", file.to_str().unwrap()]);
+    let arguments = [&["--config", file.to_str().unwrap()], further].concat();
+    (node(&[engine], &arguments), directory)
+}
+
+#[tokio::test]
+async fn a_push_by_another_name_than_that_of_lists_replaces_nothing_in_an_engine_where_there_are_rules() {
+    let engine = Fake::start(Manner::Well);
+    let (node, _directory) = guarded(&engine, &["--engine-load"]);
+    let reader = node.client().with_basic("reader", "secret-reader");
+    reader.push_image("library/app", Some("v1"), &ImageBuilder::new(1).build()).await;
+    let told = node.stderr_line("lists show as");
+    assert!(told.contains("library/app") && told.contains("lists show as app"), "{told}");
+    let image = ImageBuilder::new(2).build();
+    node.client().with_basic("owner", "secret-owner").push_image("app", Some("v2"), &image).await;
+    let loaded = engine.loaded();
+    let text = b"docker.io/library/app:v2";
+    assert!(loaded.windows(text.len()).any(|part| part == text), "it is the first that was loaded");
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_name_leads_past_the_rules() {
+    let engine = Fake::start(Manner::WithNames);
+    let (node, _directory) = guarded(&engine, &[]);
     let clients = [
         node.client(),
         node.client().with_basic("reader", "secret-reader"),

@@ -1,5 +1,6 @@
 //! One container engine as a source.
 
+mod allowed;
 pub(crate) mod archive;
 pub(crate) mod containerd;
 mod current;
@@ -20,7 +21,6 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,10 +33,11 @@ use dockless_registry::{
 };
 use dockless_runtime::{BoxFuture, Runtime};
 
+use allowed::Tagged;
 use current::Current;
 use driver::{Driver, EngineTraits, Image};
 use ground::Ground;
-use name::{Version, candidates, listed, listed_among};
+use name::candidates;
 use recent::Recent;
 use search::Search;
 
@@ -101,6 +102,7 @@ impl Engine {
             let repository = &image.asked.repository;
             return Err(LoadError::NotShared(format!("{} does not share {repository}", self.traits.label)));
         };
+        self.check_pushed_name(search, image).await?;
         let loaded = search.driver.load(&format!("{repository}:{}", image.tag), image).await;
         if let Err(LoadError::Unavailable(_)) = &loaded {
             self.current.lost(&search.driver);
@@ -115,29 +117,26 @@ impl Engine {
             return Ok(None);
         }
         let driver = self.current.driver().await?;
-        let local = driver.traits().names_local;
-        let mut repositories = candidates(asked, local);
-        repositories.retain(|repository| {
-            let name = ruled(repository, local);
-            self.share.allows(&name) && self.access.may_pull(&asked.principal, &name)
-        });
+        let repositories = candidates(asked, driver.traits().names_local);
+        let repositories = self.allowed(&driver, &asked.principal, repositories).await?;
         Ok((!repositories.is_empty()).then_some(Search { driver, repositories }))
     }
 
     /// How many of these images have a name that is shared.
     fn count_shared(&self, images: &[Image], local: bool) -> u64 {
+        let tagged = Tagged::new(images, local);
         let is_shared = |image: &&Image| {
             self.share == Share::All
-                || image.parsed_names().any(|name| self.share.allows(&ruled(&name.repository, local)))
+                || image.parsed_names().any(|name| self.share.allows(&tagged.ruled(&name.repository)))
         };
         images.iter().filter(is_shared).count() as u64
     }
 
     /// Notes when an engine is lost, or may be another one.
-    fn noted<T>(&self, search: &Search, result: Result<T, SourceError>) -> Result<T, SourceError> {
+    fn noted<T>(&self, driver: &Arc<dyn Driver>, result: Result<T, SourceError>) -> Result<T, SourceError> {
         match &result {
-            Err(SourceError::Unavailable(_)) => self.current.lost(&search.driver),
-            Err(SourceError::Damaged(_)) => self.current.doubt(&search.driver),
+            Err(SourceError::Unavailable(_)) => self.current.lost(driver),
+            Err(SourceError::Damaged(_)) => self.current.doubt(driver),
             _ => {}
         }
         result
@@ -160,20 +159,20 @@ impl Source for Engine {
                 self.first(&search, asked, digest, look).await
             }
         };
-        self.noted(&search, found)
+        self.noted(&search.driver, found)
     }
 
     async fn blob(&self, asked: &Asked, digest: &Digest) -> Result<Option<SourceBlob>, SourceError> {
         let Some(search) = self.search(asked).await? else { return Ok(None) };
         let look = |image| blob(search.driver.clone(), image, digest.clone());
         let found = self.first(&search, asked, digest, look).await;
-        self.noted(&search, found)
+        self.noted(&search.driver, found)
     }
 
     async fn tags(&self, asked: &Asked) -> Result<Option<Vec<Tag>>, SourceError> {
         let Some(search) = self.search(asked).await? else { return Ok(None) };
         let tags = search.tags().await;
-        self.noted(&search, tags)
+        self.noted(&search.driver, tags)
     }
 
     async fn repositories(&self, principal: &Principal) -> Result<Vec<RepositoryName>, SourceError> {
@@ -181,22 +180,8 @@ impl Source for Engine {
             return Ok(Vec::new());
         }
         let driver = self.current.driver().await?;
-        let search = Search { driver, repositories: Vec::new() };
-        let images = search.driver.images().await;
-        let images = self.noted(&search, images)?;
-        let local = search.driver.traits().names_local;
-        let names = images.iter().flat_map(Image::parsed_names);
-        let tagged = names.filter(|name| matches!(name.version, Version::Tag(_)));
-        let repositories: BTreeSet<_> = tagged.map(|name| name.repository).collect();
-        let may_see = |repository: &&String| {
-            let name = ruled(repository, local);
-            self.share.allows(&name) && self.access.may_pull(principal, &name)
-        };
-        let shared = repositories.iter().filter(may_see);
-        let listed: BTreeSet<_> = shared
-            .filter_map(|repository| listed_among(repository, local, |other| repositories.contains(other)))
-            .collect();
-        Ok(listed.into_iter().collect())
+        let images = self.noted(&driver, driver.images().await)?;
+        Ok(self.listed(principal, &images, driver.traits().names_local))
     }
 
     async fn status(&self) -> SourceStatus {
@@ -224,11 +209,6 @@ impl Source for Engine {
             note,
         }
     }
-}
-
-/// The name of an engine's repository by which it is shared and rules speak of it: that of lists.
-fn ruled(repository: &str, local: bool) -> String {
-    listed(repository, local).map_or_else(|| repository.to_owned(), |name| name.to_string())
 }
 
 /// [`Driver::child`] as a future of its own.

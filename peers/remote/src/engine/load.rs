@@ -54,6 +54,9 @@ pub enum LoadError {
     /// The repository is not shared, or has no name in an engine.
     #[error("{0}")]
     NotShared(String),
+    /// Rules know by another name what would be replaced; with that name.
+    #[error("{0}")]
+    OtherName(String),
     /// The engine cannot be reached, does not answer, or broke off; later it may take the image.
     #[error("{0}")]
     Unavailable(String),

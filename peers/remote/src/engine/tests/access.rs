@@ -7,7 +7,7 @@ use dockless_runtime::disk::write_file_durable;
 use super::*;
 
 /// An engine with rules: each a user, and a pattern of what that one may pull.
-fn guarded(fake: Fake, rules: &[(&str, &str)]) -> Place {
+pub(super) fn guarded(fake: Fake, rules: &[(&str, &str)]) -> Place {
     let mut place = Place::with(fake, Share::All);
     let users = place.directory.path().join("users");
     let runtime = Runtime { clock: place.clock.clone(), ..Runtime::real() };
@@ -98,4 +98,46 @@ async fn without_rules_answers_are_for_everybody() {
     assert!(!place.engine.traits().private);
     let asked = spelled("library/secret", user("alice"));
     assert!(place.engine.manifest(&asked, &Reference::parse("1").unwrap()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn podman_names_without_a_host_are_answered_to_those_who_may_pull_what_lists_call_them_now() {
+    let (pulled, own) = (
+        Picture::new(&[b"1"], &["docker.io/library/app:1"]),
+        Picture::new(&[b"2"], &["localhost/app:2", "localhost/lone:2"]),
+    );
+    let fake = Fake { podman: true, ..Fake::new(vec![pulled, own]) };
+    let rules = [("bob", "app"), ("bob", "lone"), ("alice", "localhost/**"), ("carol", "**")];
+    let place = guarded(fake, &rules);
+    let answered = async |name: &str, spelling: &str| {
+        let (asked, two) = (spelled(spelling, user(name)), Reference::parse("2").unwrap());
+        place.engine.manifest(&asked, &two).await.unwrap().is_some()
+    };
+    // The short name is that of docker.io's repository, so this one has its long name.
+    for spelling in ["app", "library/app", "app?localhost", "localhost/app"] {
+        assert!(!answered("bob", spelling).await, "{spelling}");
+        assert!(answered("alice", spelling).await, "{spelling}");
+        assert!(answered("carol", spelling).await, "{spelling}");
+    }
+    for (name, expected) in [("bob", &["app", "lone"][..]), ("alice", &["localhost/app"])] {
+        let listed = place.engine.repositories(&user(name)).await.unwrap();
+        assert_eq!(listed.iter().map(RepositoryName::as_str).collect::<Vec<_>>(), expected, "{name}");
+    }
+    // What has the short name to itself goes by that.
+    assert!(answered("bob", "lone").await && answered("bob", "localhost/lone").await);
+    assert!(!answered("alice", "lone").await && !answered("alice", "localhost/lone").await);
+    place.fake.images.lock().unwrap().remove(0);
+    assert!(answered("bob", "app").await && !answered("alice", "localhost/app").await);
+}
+
+#[tokio::test]
+async fn engines_are_listed_for_a_request_only_where_rules_depend_on_it() {
+    let fake = Fake { podman: true, ..Fake::new(vec![Picture::new(&[b"1"], &["localhost/app:1"])]) };
+    let place = guarded(fake, &[("bob", "app"), ("carol", "**")]);
+    for (name, lists) in [("carol", 0), ("dave", 0), ("bob", 1)] {
+        let asked = spelled("app", user(name));
+        let found = place.engine.manifest(&asked, &Reference::parse("1").unwrap()).await.unwrap();
+        assert_eq!(found.is_some(), name != "dave");
+        assert_eq!(place.fake.lists.load(std::sync::atomic::Ordering::SeqCst), lists, "{name}");
+    }
 }

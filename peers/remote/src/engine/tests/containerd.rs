@@ -337,6 +337,21 @@ async fn what_containerd_cannot_do_is_told_in_words() {
 }
 
 #[tokio::test]
+async fn a_containerd_that_does_not_say_where_its_blobs_are_has_them_where_they_were() {
+    let (node, app) = with_app();
+    let node = node.in_place();
+    assert!(node.get("app", "1").await.unwrap().is_some());
+    for manner in [Manner::Fails("Introspection"), Manner::Fails("Version")] {
+        node.fake.behave(manner);
+        node.clock.advance(Duration::from_secs(3));
+        assert!(node.get("app", "1").await.unwrap().is_some(), "{manner:?}");
+        assert_eq!(node.engine.status().await.note, None, "{manner:?}");
+        assert!(node.read("app", &app.layers[1].0).await.is_some(), "{manner:?}");
+    }
+    assert_eq!(node.fake.reads(), 0, "all is read in place");
+}
+
+#[tokio::test]
 async fn a_containerd_that_hangs_is_given_up_after_its_limit() {
     let (node, app) = with_app();
     for (method, limit, words) in [

@@ -276,6 +276,66 @@ async fn a_damaged_image_hides_no_other_one_of_its_repository() {
 }
 
 #[tokio::test]
+async fn an_image_that_takes_long_to_fail_hides_no_other_one_until_there_are_many_of_them() {
+    let names = ["app:1", "app:2", "app:3", "app:4", "app:5", "app:6", "app:7", "app:8"];
+    let image = |name: &&'static str| Picture::new(&[b"base", name.as_bytes()], &[*name]);
+    let place = Place::new(names.iter().map(image).collect());
+    let get = |name: &'static str| format!("/{}/get", image(&name).id()).leak();
+    let (repository, digest) = (asked("app"), Digest::sha256(b"base"));
+    // The first one fails after a quarter of an hour, the second one has it.
+    place.fake.behave(Manner::Hangs(get("app:1")));
+    let mut ask = Box::pin(place.engine.blob(&repository, &digest));
+    tokio::select! {
+        biased;
+        early = &mut ask => panic!("{early:?}"),
+        () = place.fake.hanging.notified() => {}
+    }
+    place.clock.advance(Duration::from_secs(15 * 60));
+    assert!(ask.await.unwrap().is_some());
+    // What only the last one could have: it is said what is wrong with the others.
+    let place = Place::new(names.iter().map(image).collect());
+    place.fake.behave(Manner::Hangs("/get"));
+    let mut ask = Box::pin(place.engine.blob(&repository, &digest));
+    let mut exports = 0;
+    let told = loop {
+        tokio::select! {
+            biased;
+            told = &mut ask => break refused(told),
+            () = place.fake.hanging.notified() => {
+                exports += 1;
+                place.clock.advance(Duration::from_secs(15 * 60));
+            }
+        }
+    };
+    assert!(told.ends_with("did not answer within 900 s: does it hang?"), "{told}");
+    assert_eq!(exports, 6);
+}
+
+#[tokio::test]
+async fn an_engine_that_is_slow_to_say_what_it_is_stays_what_it_was() {
+    let place = Place::new(vec![app()]);
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    place.fake.behave(Manner::Hangs("/info"));
+    place.clock.advance(Duration::from_secs(3));
+    let mut ask = Box::pin(place.tagged("app", "1"));
+    tokio::select! {
+        biased;
+        early = &mut ask => panic!("{early:?}"),
+        () = place.fake.hanging.notified() => {}
+    }
+    place.clock.advance(Duration::from_secs(2));
+    assert!(ask.await.unwrap().is_some());
+    place.fake.behave(Manner::Says("/info", 500));
+    place.clock.advance(Duration::from_secs(3));
+    assert!(place.tagged("app", "1").await.unwrap().is_some());
+    assert_eq!(place.fake.versions.load(Ordering::SeqCst), 1);
+    // The question itself decides.
+    place.fake.behave(Manner::Fails);
+    place.clock.advance(Duration::from_secs(3));
+    assert!(refused(place.tagged("app", "1").await).ends_with("answered 500: the disk is on fire"));
+}
+
+#[tokio::test]
 async fn what_an_engine_refuses_of_one_image_is_no_failure_of_the_engine() {
     let place = Place::new(vec![app(), Picture::new(&[b"other"], &["b:1"])]);
     assert!(place.tagged("b", "1").await.unwrap().is_some());

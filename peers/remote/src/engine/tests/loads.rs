@@ -49,7 +49,7 @@ async fn image(repository: &str) -> (Picture, Load) {
         "config": descriptor(&image.config), "layers": layers,
     });
     let load = Load {
-        asked: asked(repository),
+        asked: Asked::by_owner(&RepositoryName::parse(repository).unwrap()),
         tag: Tag::parse("1").unwrap(),
         target: pushed(manifest.to_string().as_bytes()),
         listed: Vec::new(),
@@ -117,4 +117,31 @@ async fn what_is_not_shared_is_not_loaded() {
     assert!(matches!(place.engine.load(&image("app").await.1).await, Err(LoadError::NotShared(_))));
     assert!(place.fake.loaded.lock().unwrap().is_empty());
     place.engine.load(&image("team/app").await.1).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_there_are_rules_an_image_is_loaded_by_the_name_that_lists_show() {
+    let place = access::guarded(Fake::new(Vec::new()), &[("alice", "library/**")]);
+    for pushed in ["library/app", "docker.io/app", "docker.io/library/app", "index.docker.io/library/app"] {
+        let refused = place.engine.load(&image(pushed).await.1).await;
+        let Err(LoadError::OtherName(words)) = refused else { panic!("{pushed}: {refused:?}") };
+        assert!(words.contains(pushed) && words.contains("lists show as app:"), "{words}");
+        assert!(place.fake.loaded.lock().unwrap().is_empty());
+    }
+    for pushed in ["app", "team/app", "ghcr.io/x/y", "localhost_5000/app"] {
+        place.engine.load(&image(pushed).await.1).await.unwrap();
+    }
+    // Where all may the same, every spelling is as good.
+    let place = Place::new(Vec::new());
+    place.engine.load(&image("library/app").await.1).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_there_are_rules_podman_is_given_what_lists_show_by_that_name_now() {
+    let fake = Fake { podman: true, ..Fake::new(vec![Picture::new(&[b"1"], &["localhost/app:1"])]) };
+    let place = access::guarded(fake, &[("alice", "localhost/**")]);
+    let refused = place.engine.load(&image("localhost/app").await.1).await;
+    assert!(matches!(refused, Err(LoadError::OtherName(_))), "it is what others pull as `app`: {refused:?}");
+    place.fake.images.lock().unwrap().push(Picture::new(&[b"2"], &["docker.io/library/app:1"]));
+    place.engine.load(&image("localhost/app").await.1).await.unwrap();
 }

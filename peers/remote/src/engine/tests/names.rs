@@ -93,3 +93,19 @@ async fn what_is_not_shared_is_unknown() {
     assert_eq!(repositories(&place).await, [""; 0]);
     assert_eq!(place.tagged("team/app", "1").await, Ok(None));
 }
+
+#[tokio::test]
+async fn what_is_shared_goes_by_the_name_that_lists_show() {
+    let images = || {
+        vec![Picture::new(&[b"1"], &["docker.io/library/app:1"]), Picture::new(&[b"2"], &["localhost/app:2"])]
+    };
+    for (pattern, answered, listed) in [("app", false, "app"), ("localhost/**", true, "localhost/app")] {
+        let share = Share::Patterns(vec![Pattern::parse(pattern).unwrap()]);
+        let place = Place::with(Fake { podman: true, ..Fake::new(images()) }, share);
+        for spelling in ["app", "localhost/app"] {
+            assert_eq!(place.tagged(spelling, "2").await.unwrap().is_some(), answered, "{spelling}");
+        }
+        assert_eq!(repositories(&place).await, [listed]);
+        assert_eq!(place.engine.status().await.images, Some(1));
+    }
+}

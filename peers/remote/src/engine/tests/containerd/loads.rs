@@ -1,5 +1,7 @@
 //! Images that are put into containerd: what it has then, and every way to fail.
 
+use std::collections::BTreeSet;
+
 use super::super::loads::{pushed, store_of};
 use super::fake::Given;
 use super::*;
