@@ -2,6 +2,7 @@
 
 mod address;
 mod bind;
+mod data;
 mod engines;
 mod listening;
 mod load;
@@ -9,8 +10,7 @@ mod port_holder;
 mod signals;
 
 use std::fmt::Display;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use dockless_api::tls::Certificates;
@@ -21,7 +21,7 @@ use dockless_registry::{Parts, Registry, Source};
 use dockless_runtime::disk::CountedDisk;
 use dockless_runtime::metric::Counter;
 use dockless_runtime::{MetricRegistry, Runtime, ShutdownTrigger, shutdown};
-use dockless_store::{DataDirectory, DataDirectoryError, FilesystemStore};
+use dockless_store::{DataDirectory, FilesystemStore};
 
 use tokio::sync::oneshot;
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(start: Start<'_>) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let data =
         std::path::absolute(data).map_err(|error| Failure::failed(format!("{}: {error}", data.display())))?;
-    let directory = open_directory(&runtime, &data).await?;
+    let directory = data::open(&runtime, &data).await?;
     let admin = bind::bind_private(&runtime, &directory.admin_socket()).await?;
     let bound = bind::bind(&runtime, &settings.listen).await?;
     let access = Arc::new(open_access(&runtime, settings, &directory).await?);
@@ -153,29 +153,6 @@ fn machine(metrics: &MetricRegistry) -> Runtime {
     metrics.register("disk_syncs", "Syncs of files and directories: what durability costs", syncs.clone());
     let real = Runtime::real();
     Runtime { disk: Arc::new(CountedDisk::new(real.disk, syncs)), ..real }
-}
-
-/// Locks the data directory, or says who has it.
-async fn open_directory(runtime: &Runtime, data: &Path) -> Result<DataDirectory, Failure> {
-    let (disk, path) = (runtime.disk.clone(), data.to_owned());
-    let opened = runtime.blocking("open data directory", move || DataDirectory::open(&*disk, &path)).await;
-    opened.map_err(failed("cannot open the data directory"))?.map_err(|error| {
-        let failure = Failure::failed(error.to_string());
-        match error {
-            DataDirectoryError::Locked { .. } => failure
-                .hint("stop that one (`dockless status` shows it), or give another directory with `--data`"),
-            DataDirectoryError::Io { error, .. } if is_of_path(error.kind()) => {
-                failure.hint("give a directory that this user may write with `--data`")
-            }
-            _ => failure,
-        }
-    })
-}
-
-/// Whether an error speaks of the path that was given, and not of the disk below it.
-fn is_of_path(kind: ErrorKind) -> bool {
-    use ErrorKind as Kind;
-    matches!(kind, Kind::PermissionDenied | Kind::NotFound | Kind::NotADirectory | Kind::ReadOnlyFilesystem)
 }
 
 /// Makes what decides who may do what.

@@ -9,6 +9,7 @@ pub(crate) mod directory;
 pub(crate) mod docker;
 mod exchange;
 pub(crate) mod frames;
+mod given;
 mod grpc;
 mod loading;
 pub(crate) mod message;
@@ -58,7 +59,7 @@ pub(crate) struct Containerd {
 }
 
 /// What a containerd says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct About {
     version: String,
     /// Where it keeps its blobs, or why that is not known.
@@ -78,6 +79,11 @@ impl About {
             Err(error) => Err(error.to_string()),
         };
         Ok(Self { version, content })
+    }
+
+    /// Whether the same containerd says this, with its blobs where they were as far as it says that.
+    pub(crate) fn is_same(&self, before: &Self) -> bool {
+        self.version == before.version && (self.content.is_err() || self.content == before.content)
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::future::{FutureExt as _, Shared, WeakShared};
 
 use super::driver::Driver;
 use super::ground::Ground;
-use super::kind::{self, Known};
+use super::kind::{self, Before, Known};
 
 /// An engine that was asked nothing for so long may have been restarted as another one; no engine restarts faster.
 const SILENCE_MAX: Duration = Duration::from_secs(2);
@@ -115,7 +115,8 @@ impl Current {
     async fn find(&self) -> Found {
         let begun = self.now();
         let before = self.state().held.clone().filter(|held| held.sees(begun));
-        let found = kind::find(self.ground.clone(), before.as_ref().map(|held| held.known.clone())).await;
+        let known = |held: &Held| Before { known: held.known.clone(), doubted: held.doubted };
+        let found = kind::find(self.ground.clone(), before.as_ref().map(known)).await;
         let (mut state, now) = (self.state(), self.now());
         match found {
             Ok(known) => {

@@ -17,11 +17,21 @@ use super::socket::{Socket, SocketError};
 /// How long it may take to find out: an engine that works says what it is at once, even a busy one.
 const ASK_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long it may take to say the same again, before the question itself is asked.
+const COMPARE_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// An engine that was found, and its driver.
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) driver: Arc<dyn Driver>,
     kind: Arc<Kind>,
+}
+
+/// What is known from before.
+pub(super) struct Before {
+    pub(super) known: Known,
+    /// Something makes it doubtful that it is still that one.
+    pub(super) doubted: bool,
 }
 
 /// What an engine says of itself: how it is read follows from that.
@@ -31,18 +41,21 @@ enum Kind {
     Containerd(containerd::About),
 }
 
-/// The driver for the engine behind the socket: the one `before`, if that engine still answers there.
+/// The driver for the engine behind the socket: the one `before`, unless another one answers there, or that one is in
+/// doubt and does not say that it is the same.
 ///
 /// # Errors
 /// [`SourceError::Unavailable`]: nobody answers, or nobody we know.
-pub(super) async fn find(ground: Arc<Ground>, before: Option<Known>) -> Result<Known, SourceError> {
+pub(super) async fn find(ground: Arc<Ground>, before: Option<Before>) -> Result<Known, SourceError> {
     let (clock, address) = (ground.runtime.clock.clone(), ground.address.clone());
-    let found = timeout(&*clock, ASK_TIME_MAX, async {
-        match before {
-            Some(known) if known.kind.is_still_at(&ground).await => Ok(known),
-            _ => Ok(Kind::at(&ground).await?.known(ground).await),
+    if let Some(Before { known, doubted }) = before {
+        let compared = timeout(&*clock, COMPARE_TIME_MAX, known.kind.is_still_at(&ground)).await;
+        // One that says nothing is asked what it was to be asked: it may be busy, and that tells as well.
+        if compared.ok().flatten().unwrap_or(!doubted) {
+            return Ok(known);
         }
-    });
+    }
+    let found = timeout(&*clock, ASK_TIME_MAX, async { Ok(Kind::at(&ground).await?.known(ground).await) });
     let found = found.await.unwrap_or_else(|_| {
         let seconds = ASK_TIME_MAX.as_secs();
         Err(SourceError::Unavailable(format!(
@@ -79,14 +92,18 @@ impl Kind {
         }
     }
 
-    /// Whether the engine at the socket says of itself what this one said.
-    async fn is_still_at(&self, ground: &Ground) -> bool {
+    /// Whether the engine at the socket says of itself what this one said; `None` when it does not say it.
+    async fn is_still_at(&self, ground: &Ground) -> Option<bool> {
         match self {
-            Self::Docker(version, before) => {
-                let now = about(&ground.socket).await.ok().flatten();
-                now.is_some_and(|now| now.is_same(before, version.is_podman()))
+            Self::Docker(version, before) => match about(&ground.socket).await {
+                Ok(now) => Some(now.is_some_and(|now| now.is_same(before, version.is_podman()))),
+                // No docker says this.
+                Err(SocketError::Foreign(_)) => Some(false),
+                Err(_) => None,
+            },
+            Self::Containerd(before) => {
+                containerd::About::of(ground).await.ok().map(|now| now.is_same(before))
             }
-            Self::Containerd(before) => containerd::About::of(ground).await.is_ok_and(|now| now == *before),
         }
     }
 

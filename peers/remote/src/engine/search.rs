@@ -14,6 +14,8 @@ use super::name::{EngineName, Version};
 
 /// How long a digest is looked for in one image after the other.
 const SEARCH_TIME_MAX: Duration = Duration::from_secs(30);
+/// How much of that one image takes at most: that one had to be exported says nothing about the next ones.
+const LOOK_COUNTS_MAX: Duration = Duration::from_secs(5);
 
 /// The driver in use, and the engine's repositories that a request may mean.
 pub(super) struct Search {
@@ -25,6 +27,8 @@ pub(super) struct Search {
 #[derive(Default)]
 struct Looked {
     images: HashSet<Digest>,
+    /// How long that took, as far as it counts.
+    counted: Duration,
     /// What is wrong with one of them; another one may have the digest all the same.
     problem: Option<SourceError>,
 }
@@ -65,7 +69,7 @@ impl Engine {
         digest: &Digest,
         look: impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>> + Send + Sync,
     ) -> Result<Option<T>, SourceError> {
-        let (begun, mut looked) = (self.current.now(), Looked::default());
+        let mut looked = Looked::default();
         let key = (asked.repository.clone(), asked.namespace.clone(), digest.clone());
         let pulled = self.pulled.get(&(asked.repository.clone(), asked.namespace.clone()));
         // Who found it there may have been allowed more than the one who asks now.
@@ -75,7 +79,7 @@ impl Engine {
         };
         for name in self.places.get(&key).into_iter().chain(pulled).filter(is_meant) {
             if let Some(image) = search.driver.image(&name).await?
-                && let Some(found) = looked.once(image, &look).await?
+                && let Some(found) = self.look_once(&mut looked, image, digest, &look).await?
             {
                 self.places.insert(key, name);
                 return Ok(Some(found));
@@ -85,32 +89,35 @@ impl Engine {
         for repository in &search.repositories {
             for image in &images {
                 let Some(name) = image.name_in(repository) else { continue };
-                if let Some(found) = looked.once(image.clone(), &look).await? {
+                if let Some(found) = self.look_once(&mut looked, image.clone(), digest, &look).await? {
                     self.places.insert(key, name.to_string());
                     return Ok(Some(found));
-                }
-                if self.current.now() - begun > SEARCH_TIME_MAX {
-                    return Err(self.too_slow(digest));
                 }
             }
         }
         looked.problem.map_or(Ok(None), Err)
     }
-}
 
-impl Looked {
     /// What `look` finds in an image that it did not look at before.
-    async fn once<'a, T>(
-        &mut self,
+    async fn look_once<'a, T>(
+        &self,
+        looked: &mut Looked,
         image: Image,
+        digest: &Digest,
         look: &impl Fn(Image) -> BoxFuture<'a, Result<Option<T>, SourceError>>,
     ) -> Result<Option<T>, SourceError> {
-        if !self.images.insert(image.id.clone()) {
+        if !looked.images.insert(image.id.clone()) {
             return Ok(None);
         }
-        match look(image).await {
+        if looked.counted >= SEARCH_TIME_MAX {
+            return Err(looked.problem.take().unwrap_or_else(|| self.too_slow(digest)));
+        }
+        let begun = self.current.now();
+        let found = look(image).await;
+        looked.counted += (self.current.now() - begun).min(LOOK_COUNTS_MAX);
+        match found {
             Err(error @ (SourceError::Damaged(_) | SourceError::Refused(_))) => {
-                self.problem = Some(error);
+                looked.problem = Some(error);
                 Ok(None)
             }
             found => found,

@@ -109,9 +109,10 @@ impl Directory {
 fn of_look(place: &EngineFile, error: &io::Error) -> SourceError {
     let said = format!("{place}: {error}");
     match error.kind() {
+        // Links without an end among it.
         ErrorKind::InvalidData | ErrorKind::NotADirectory => SourceError::Damaged(said),
-        ErrorKind::PermissionDenied => SourceError::Refused(said),
-        _ => SourceError::Unavailable(said),
+        // One file that the disk does not give says nothing about others; one that hangs is noticed by its limit.
+        _ => SourceError::Refused(said),
     }
 }
 

@@ -18,6 +18,7 @@ use dockless_runtime::disk::ForeignFile;
 use dockless_store::{BlobRead, READ_BYTES_MAX};
 
 use super::super::recent::Recent;
+use super::given::{Given, Mine};
 use crate::layer::bounded::{Bounded, NotDone};
 
 /// The files of blobs that were hashed and found right.
@@ -67,24 +68,6 @@ pub(super) struct Reader {
     genuine: Arc<Genuine>,
     file: Arc<Opened>,
     mine: Mutex<Mine>,
-}
-
-/// What one reader was given.
-#[derive(Default)]
-struct Mine {
-    /// All bytes before it.
-    in_order: u64,
-    /// What the file was meanwhile, as long as the whole of it was not found right.
-    unproven: Option<Stat>,
-}
-
-/// Bytes of a file.
-struct Given {
-    bytes: Bytes,
-    /// What the file was.
-    identity: Stat,
-    /// The whole of it was found right.
-    genuine: bool,
 }
 
 impl Opened {
@@ -201,20 +184,6 @@ impl Opened {
 /// Nothing is known.
 fn unread(digest: &Digest) -> Verdict {
     Verdict::Hashing { hasher: Hasher::new(digest.algorithm()), until: 0 }
-}
-
-impl Mine {
-    /// Lets bytes go; `None` when bytes went before that no hash will vouch for, because the file was another.
-    fn give(&mut self, offset: u64, given: Given) -> Option<Bytes> {
-        if self.unproven.is_some_and(|before| before != given.identity) {
-            return None;
-        }
-        self.unproven = (!given.genuine).then_some(given.identity);
-        if offset <= self.in_order {
-            self.in_order = self.in_order.max(offset + given.bytes.len() as u64);
-        }
-        Some(given.bytes)
-    }
 }
 
 impl Reader {

@@ -211,12 +211,28 @@ async fn a_pipe_or_a_link_in_place_of_a_blob_is_damage() {
     std::os::unix::fs::symlink(&moved, place.path()).unwrap();
     assert!(matches!(directory.open(&place.digest).await, Err(SourceError::Damaged(_))));
     std::fs::remove_file(place.path()).unwrap();
+    std::os::unix::fs::symlink(place.path(), place.path()).unwrap();
+    assert!(matches!(directory.open(&place.digest).await, Err(SourceError::Damaged(_))), "without an end");
+    std::fs::remove_file(place.path()).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
     let opens = join_all((0..600).map(|_| directory.open(&place.digest)));
     let opens = dockless_runtime::timeout(&*Runtime::real().clock, LOOK_TIME_MAX, opens).await;
     let is_damaged = |open: &Result<Option<Blob>, _>| matches!(open, Err(SourceError::Damaged(_)));
     assert!(opens.unwrap().iter().all(is_damaged));
     assert!(matches!(directory.size(&place.digest).await, Err(SourceError::Damaged(_))));
+}
+
+#[test]
+fn a_file_that_the_disk_does_not_give_says_nothing_about_others() {
+    let place = EngineFile::root(Path::new("/blobs"));
+    // Numbers of Linux: EIO, ENFILE, EUCLEAN.
+    for number in [5, 23, 117] {
+        let said = of_look(&place, &io::Error::from_raw_os_error(number));
+        assert!(
+            matches!(&said, SourceError::Refused(why) if why.starts_with("/blobs")),
+            "{number}: {said:?}"
+        );
+    }
 }
 
 #[tokio::test]
