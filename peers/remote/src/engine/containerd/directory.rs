@@ -101,7 +101,7 @@ impl Directory {
             Ok(None)
         };
         let found = self.bounded.look("look for a blob of an engine", LOOK_TIME_MAX, found).await;
-        found.map_err(|NotDone(why)| SourceError::Unavailable(why))?
+        found.map_err(|NotDone(why)| SourceError::Refused(why))?
     }
 }
 
