@@ -185,8 +185,12 @@ async fn a_file_that_changes_without_an_end_is_given_up() {
         read
     };
     let (read, changed) = futures_util::future::join(reading, changing).await;
-    assert!(matches!(read, Ok(Err(StoreError::Io(why))) if why.contains("changes")));
     changed.unwrap();
+    match read.expect("it is given up before its time is over") {
+        Err(StoreError::Io(why)) => assert!(why.contains("changes"), "{why}"),
+        // The machine may leave the one who changes it waiting for as long as all of it is hashed.
+        read => assert_eq!(read.unwrap()[..], place.bytes[1..2]),
+    }
 }
 
 #[tokio::test]
