@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::connection::{Connection, empty};
 use crate::options::Options;
-use crate::report::{Tally, report};
+use crate::report::{Tally, report_all};
 
 /// What clients say that they take.
 pub(crate) const MANIFEST_TYPES: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
@@ -26,11 +26,7 @@ pub(crate) async fn run(options: &Options) -> Result<Value, String> {
     };
     let begun = Instant::now();
     let workers = (0..plan.connections).map(|worker| tokio::spawn(work(plan.clone(), worker)));
-    let mut tallies = Vec::new();
-    for worker in futures_util::future::join_all(workers).await {
-        tallies.push(worker.map_err(|error| error.to_string())??);
-    }
-    Ok(report(tallies, begun.elapsed()))
+    report_all(workers, begun).await
 }
 
 #[derive(Clone)]

@@ -22,7 +22,7 @@ pub(crate) async fn run(options: &Options) -> Result<Value, String> {
         tally.note(asked, ask(to).await);
         tokio::time::sleep(PROBE_EVERY).await;
     }
-    Ok(report(vec![tally], begun.elapsed()))
+    Ok(report(tally, begun))
 }
 
 async fn ask(to: std::net::SocketAddr) -> Result<u64, String> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::connection::{Connection, empty};
 use crate::get::MANIFEST_TYPES;
 use crate::options::Options;
-use crate::report::{Tally, report};
+use crate::report::{Tally, report_all};
 
 /// Whole pulls of `tag` of `repository` over `connections`, one after the other for `seconds`; a pull that began in time is ended.
 pub(crate) async fn run(options: &Options) -> Result<Value, String> {
@@ -21,11 +21,7 @@ pub(crate) async fn run(options: &Options) -> Result<Value, String> {
         end: begun + Duration::from_secs(options.number("seconds", 3)?.min(600)),
     };
     let workers = (0..options.connections()?).map(|_| tokio::spawn(work(plan.clone())));
-    let mut tallies = Vec::new();
-    for worker in futures_util::future::join_all(workers).await {
-        tallies.push(worker.map_err(|error| error.to_string())??);
-    }
-    Ok(report(tallies, begun.elapsed()))
+    report_all(workers, begun).await
 }
 
 #[derive(Clone)]

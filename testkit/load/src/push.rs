@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::connection::{Body, Connection, empty, full};
 use crate::options::Options;
-use crate::report::{Tally, report};
+use crate::report::{Tally, report, report_all};
 
 const OCTETS: (&str, &str) = ("content-type", "application/octet-stream");
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -123,7 +123,7 @@ pub(crate) async fn file(options: &Options) -> Result<Value, String> {
         expect(201, answer.status, &location)?;
     }
     tally.note(begun, Ok(size));
-    Ok(report(vec![tally], begun.elapsed()))
+    Ok(report(tally, begun))
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = (Connection, Result<u64, String>)> + Send>>;
@@ -139,11 +139,7 @@ where
         let (work, repository) = (work.clone(), repository.clone());
         tokio::spawn(turns(to, repository, (worker..count).step_by(connections as usize), work))
     });
-    let mut tallies = Vec::new();
-    for worker in futures_util::future::join_all(workers).await {
-        tallies.push(worker.map_err(|error| error.to_string())??);
-    }
-    Ok(report(tallies, begun.elapsed()))
+    report_all(workers, begun).await
 }
 
 async fn turns<F>(

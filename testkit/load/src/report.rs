@@ -1,8 +1,9 @@
 //! Latencies and counts of a run, as one JSON object.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// What one worker saw. Latencies are kept whole: runs are bounded, and percentiles of percentiles lie.
 #[derive(Default)]
@@ -35,14 +36,22 @@ impl Tally {
     }
 }
 
-/// Merges the workers' tallies into the result object.
-pub(crate) fn report(tallies: Vec<Tally>, elapsed: Duration) -> Value {
+/// Waits for all workers; the result object of what they saw together.
+pub(crate) async fn report_all(
+    workers: impl IntoIterator<Item = JoinHandle<Result<Tally, String>>>,
+    begun: Instant,
+) -> Result<Value, String> {
     let mut all = Tally::default();
-    for tally in tallies {
-        all.merge(tally);
+    for worker in futures_util::future::join_all(workers).await {
+        all.merge(worker.map_err(|error| error.to_string())??);
     }
+    Ok(report(all, begun))
+}
+
+/// The result object of what was seen since `begun`.
+pub(crate) fn report(mut all: Tally, begun: Instant) -> Value {
     all.latencies_us.sort_unstable();
-    let seconds = elapsed.as_secs_f64();
+    let seconds = begun.elapsed().as_secs_f64();
     json!({
         "operations": all.latencies_us.len(),
         "errors": all.errors,
